@@ -1,0 +1,80 @@
+# Sluice.  `make` builds build/sluice, `make check` tests it; `make help` lists
+# the rest.  The only build file.
+CC       ?= gcc
+BUILD    ?= build
+PREFIX   ?= /usr/local
+NVCC     ?= $(shell command -v nvcc 2>/dev/null)
+WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wconversion
+WERROR   ?= $(if $(CI),-Werror)
+OPT      ?= -O2
+SANITIZE ?=
+CFLAGS   += -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(WERROR) -fopenmp \
+	-I$(BUILD) $(SANITIZE) -MMD -MP
+LDLIBS    = -lxsmm -lxsmmext -lxsmmnoblas -lopenblas -lyaml -lpng -lgif \
+	-lxxhash -lutf8proc -lpthread -ldl -lm
+# The kernels' arithmetic: vectorised, but no reassociation and no contraction,
+# so that a slice has the bits of the whole.
+KERNEL_FLAGS = -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math \
+	$(if $(filter x86_64,$(shell uname -m)),-mavx2 -mfma -mf16c)
+PACKAGES = gcc make flex bison libyaml-dev libxxhash-dev libgif-dev libpng-dev \
+	libutf8proc-dev libxsmm-dev libopenblas-dev graphviz clang
+
+SRC      := $(wildcard ir/*.c lang/*.c compiler/*.c vm/*.c kernels/*.c \
+	kernels/cpu/*.c)
+LIB_SRC  := $(filter-out compiler/main.c,$(SRC))
+GEN      := lang/gram.o lang/scan.o lang/builtins.o
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) $(addprefix $(BUILD)/,$(GEN))
+TEST_SRC := $(wildcard tests/*.c)
+TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
+V        ?= @
+
+all: $(BUILD)/sluice
+
+$(BUILD)/sluice: $(BUILD)/compiler/main.o $(LIB_OBJ)
+	@echo link $@
+	$(V)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo cc $<
+	$(V)$(CC) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/kernels/cpu/%.o: CFLAGS += $(KERNEL_FLAGS)
+
+# ---- generated sources ----
+$(BUILD)/lang/gram.c: lang/gram.y
+	@mkdir -p $(@D)
+	@command -v bison >/dev/null || { echo "bison is missing: make setup"; exit 1; }
+	$(V)bison -Wall -Werror --header=$(BUILD)/lang/gram.h -o $@ $<
+$(BUILD)/lang/gram.h: $(BUILD)/lang/gram.c
+$(BUILD)/lang/scan.c: lang/scan.l $(BUILD)/lang/gram.h
+	@mkdir -p $(@D)
+	@command -v flex >/dev/null || { echo "flex is missing: make setup"; exit 1; }
+	$(V)flex --header-file=$(BUILD)/lang/scan.h -o $@ $<
+$(BUILD)/lang/scan.h: $(BUILD)/lang/scan.c
+$(BUILD)/lang/gram.o $(BUILD)/lang/scan.o: CFLAGS += -Ilang
+$(BUILD)/lang/%.o: $(BUILD)/lang/%.c
+	@echo cc $<
+	$(V)$(CC) $(CFLAGS) -c -o $@ $<
+$(filter $(BUILD)/lang/%.o,$(LIB_OBJ)): | $(BUILD)/lang/gram.h $(BUILD)/lang/scan.h
+$(BUILD)/lang/builtins.c: $(wildcard examples/*.slu) tests/embed.sh
+	@mkdir -p $(@D)
+	$(V)sh tests/embed.sh examples/*.slu > $@
+
+# ---- tests: each tests/X.c is a program, each tests/X.sh a script; both print
+# "ok NAME" or "not ok NAME" lines (tests/run.sh counts them) ----
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB_OBJ)
+	$(V)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+check: $(BUILD)/sluice $(TESTS)
+	$(V)BUILD=$(BUILD) sh tests/run.sh $(T)
+
+setup:
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -q --no-install-recommends $(PACKAGES)
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all check setup clean
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

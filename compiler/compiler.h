@@ -1,0 +1,58 @@
+/* compiler.h - from a graph to a plan.
+ *
+ * pipeline.c holds the pass table: start reading there.  A pass rewrites the
+ * graph or fills in the schedule; emit.c turns both into a Plan.
+ */
+#ifndef SLUICE_COMPILER_H
+#define SLUICE_COMPILER_H
+
+#include "../ir/ir.h"
+#include "../lang/lang.h"
+#include "../vm/plan.h"
+#include "../vm/vm.h"
+
+/* ---- place.c: the placement engine ----
+ * Offsets for items that live over [first, last) of any integer time, such
+ * that no two items that live at the same time share a byte.  (`sluice place`
+ * is its own front end.) */
+typedef struct PlaceItem {
+	int64_t first, last;    /* half-open; first < last */
+	int64_t bytes;          /* > 0 */
+	int64_t align;          /* of the offset, >= 1 */
+	int64_t offset;         /* result */
+} PlaceItem;
+
+typedef struct PlaceOptions {
+	int64_t capacity;       /* stop at the first height <= this; 0: lowest */
+	double deadline;        /* seconds of search; 0: greedy orders only.
+	                           Infinite: until proven */
+	int64_t nodes;          /* budget of search nodes, for results that do
+	                           not depend on time; 0: none */
+} PlaceOptions;
+
+typedef struct PlaceResult {
+	int64_t height;         /* largest offset + bytes */
+	int64_t load_bound;     /* largest sum of live bytes */
+	bool proven;            /* no placement is lower */
+	double seconds;
+	int64_t nodes;
+} PlaceResult;
+
+/* Always fills valid offsets and the result. */
+void place(PlaceItem *items, size_t n, const PlaceOptions *o,
+	PlaceResult *result);
+
+/* ---- commands: each takes its own argv (argv[0] the command's name) and
+ * returns the exit code ---- */
+int cmd_compile(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_generate(int argc, char **argv);
+int cmd_dot(int argc, char **argv);
+int cmd_dis(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_tokenize(int argc, char **argv);
+int cmd_sampler(int argc, char **argv);
+int cmd_place(int argc, char **argv);
+
+#endif

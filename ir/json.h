@@ -1,0 +1,45 @@
+/* json.h - a strict JSON reader: RFC 8259, valid UTF-8, no duplicate keys, a
+ * limit on depth, exact 64-bit integers.  Values live in the arena.
+ */
+#ifndef SLUICE_JSON_H
+#define SLUICE_JSON_H
+
+#include "base.h"
+
+typedef enum JsonKind {
+	JSON_NULL, JSON_BOOL, JSON_INT, JSON_FLOAT, JSON_STRING, JSON_LIST,
+	JSON_MAP
+} JsonKind;
+
+typedef struct Json {
+	JsonKind kind;
+	bool boolean;
+	bool plain;             /* JSON_INT: written as digits only */
+	int64_t integer;        /* JSON_INT; an integer outside int64 is a
+	                           JSON_FLOAT with plain set */
+	uint64_t unsigned_integer;      /* JSON_INT >= 0, or plain JSON_FLOAT
+	                           below 2^64: the exact value */
+	double number;          /* JSON_INT and JSON_FLOAT */
+	const char *text;       /* JSON_STRING: NUL-terminated; may hold NULs
+	                           that were escaped: see length */
+	size_t length;
+	size_t n;               /* JSON_LIST, JSON_MAP */
+	struct Json *item;
+	const char **key;       /* JSON_MAP, in the order of the file */
+	size_t offset;          /* where it stands in the text */
+} Json;
+
+typedef struct JsonError {
+	char text[160];
+	size_t offset;
+	int line, column;       /* from 1; column counts code points */
+} JsonError;
+
+/* Parses one value with nothing but white space behind it; NULL with `e`
+ * filled on error. `depth`: nesting allowed. */
+const Json *json_parse(Arena *a, const char *text, size_t size, int depth,
+	JsonError *e);
+/* Member of a map; NULL when `j` is no map or lacks it. */
+const Json *json_get(const Json *j, const char *key);
+
+#endif

@@ -1,0 +1,78 @@
+/* lang.h - from the text of a .slu file to a graph.
+ *
+ *   scan.l    characters -> tokens with places
+ *   gram.y    tokens -> syntax tree
+ *   ast.c     the tree's constructors and printer
+ *   elab*.c   runs the file: parameters, blocks, loops; makes graph nodes
+ *   params.c  parameters: -D, config keys, defaults
+ *   sampler.c a scheduler's config to its table
+ *   diag.c    errors with place, source line, caret, block instantiation, note
+ */
+#ifndef SLUICE_LANG_H
+#define SLUICE_LANG_H
+
+#include "../ir/ir.h"
+#include "../ir/json.h"
+
+/* A config.json (or scheduler_config.json) for a component; "" is the nameless
+ * component of a model compiled alone.  Several for one component: later ones
+ * win, their nulls do not. */
+typedef struct LangConfig {
+	const char *component;
+	const char *path;       /* for messages */
+	const Json *json;
+} LangConfig;
+
+typedef struct LangOptions {
+	const char *path;       /* of the .slu file, "-" for standard input; a
+	                           path that does not exist is looked up among
+	                           the built-in examples by its last part */
+	const char *model;      /* --model, or NULL */
+	DType dtype;
+	const char *const *define;      /* the arguments of -D: "name=value" */
+	size_t ndefine;
+	const LangConfig *config;
+	size_t nconfig;
+	bool keep_latents;      /* one more output "latents" [step, ...]: the
+	                           carried value after each step */
+	FILE *dump_ast;         /* print the syntax tree here, or NULL */
+} LangOptions;
+
+/* Compiles the file to a graph in `a`.  On errors prints up to 20 of them to
+ * stderr and returns NULL; the exit code is EXIT_SOURCE, or EXIT_IO when the
+ * file cannot be read (in *code). */
+Graph *lang_compile(Arena *a, const LangOptions *o, int *code);
+
+/* ---- the built-in examples (generated from examples/ by the Makefile) ---- */
+typedef struct Builtin {
+	const char *name;       /* "animatediff.slu" */
+	const char *text;
+	size_t size;
+} Builtin;
+extern const Builtin lang_builtins[];   /* ends with a NULL name */
+
+/* ---- sampler.c ---- */
+enum { SAMPLER_COLS = 8 };
+
+/* The schedule that a scheduler config gives for a number of steps.  Formulas:
+ * DDIM (Song et al. 2021, eq. 12, eta = 0) and Euler (Karras et al. 2022,
+ * algorithm 2 without churn), as diffusers' DDIMScheduler and
+ * EulerDiscreteScheduler discretise them; all in double. */
+typedef struct Sampler {
+	const char *class_name;
+	int64_t steps;
+	double *timesteps;      /* [steps] */
+	double *sigmas;         /* [steps + 1], or NULL (DDIM) */
+	double init_noise_sigma;
+	double *scale;          /* [steps]: factor of the model's input */
+	double (*update)[SAMPLER_COLS]; /* [steps]: p0 p1 clip q0 q1 q2 0 0 of
+	                                   the op `sample` */
+} Sampler;
+
+/* Makes the schedule; NULL with the reason in `err` (256 bytes): an unknown
+ * class (with the nearest known one), a setting that is not supported, steps
+ * out of range. */
+const Sampler *sampler_make(Arena *a, const Json *config, int64_t steps,
+	char *err);
+
+#endif

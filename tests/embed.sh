@@ -1,0 +1,17 @@
+#!/bin/sh
+# Prints C source with the given files as byte arrays: lang_builtins[].
+echo '#include "../../lang/lang.h"'
+i=0
+for f; do
+	printf 'static const char text_%d[] = {' $i
+	od -An -v -tx1 "$f" | sed 's/ \([0-9a-f][0-9a-f]\)/ (char)0x\1,/g'
+	echo ' 0};'
+	i=$((i + 1))
+done
+echo 'const Builtin lang_builtins[] = {'
+i=0
+for f; do
+	printf '\t{"%s", text_%d, sizeof text_%d - 1},\n' "${f##*/}" $i $i
+	i=$((i + 1))
+done
+printf '\t{0, 0, 0},\n};\n'
