@@ -1,0 +1,118 @@
+/* print.c - a graph as text, one line a node: what every dump shows. */
+#include "ir.h"
+
+#include <string.h>
+
+static void
+print_axes(const Graph *g, AxisSet set, FILE *out)
+{
+	const char *comma = "";
+	for (int a = 0; a < AXIS_MAX; a++)
+		if (set >> a & 1) {
+			fprintf(out, "%s%s", comma, g->axis_name[a]);
+			comma = ",";
+		}
+}
+
+static void
+print_conv(const Attr *t, FILE *out)
+{
+	int n = __builtin_popcount(t->over);
+	for (int i = 0; i < n; i++)
+		fprintf(out, "%s%d", i ? "x" : " k=", t->kernel[i]);
+	for (int i = 0; i < n; i++)
+		if (t->stride[i] != 1) {
+			fprintf(out, " stride=%d", t->stride[i]);
+			break;
+		}
+	for (int i = 0; i < n; i++)
+		fprintf(out, "%s%d:%d", i ? "," : " pad=", t->before[i],
+			t->after[i]);
+}
+
+/* The attributes that the op's row names. */
+static void
+print_attr(const Graph *g, const Node *n, FILE *out)
+{
+	const Attr *t = &n->attr;
+	const char *uses = op_info[n->op].attrs;
+	if (strstr(uses, "over")) {
+		fputs(" over=", out);
+		print_axes(g, t->over, out);
+	}
+	if (strstr(uses, "kernel"))
+		print_conv(t, out);
+	if (strstr(uses, "axis"))
+		fprintf(out, " axis=%s", g->axis_name[t->axis]);
+	if (strstr(uses, "begin"))
+		fprintf(out, t->end < 0 ? " at=%lld" : " at=%lld..%lld",
+			(long long)t->begin, (long long)t->end);
+	if (strstr(uses, "groups"))
+		fprintf(out, " groups=%d", t->groups);
+	if (strstr(uses, "heads"))
+		fprintf(out, " heads=%d", t->heads);
+	if (strstr(uses, "rows"))
+		fprintf(out, " rows=%lld", (long long)t->rows);
+	if (strstr(uses, "eps"))
+		fprintf(out, " eps=%g", t->eps);
+	if (strstr(uses, "scale"))
+		fprintf(out, " scale=%g", t->scale);
+	if (strstr(uses, "scalar") && (n->nin < 2 || !n->in[1]))
+		fprintf(out, " scalar=%g", t->scalar);
+	if (strstr(uses, "lo"))
+		fprintf(out, " lo=%g hi=%g", t->lo, t->hi);
+	if (t->act)
+		fprintf(out, " act=%s", act_name((Act)t->act));
+	fputs(t->geglu ? " geglu" : "", out);
+	fputs(t->causal ? " causal" : "", out);
+	fputs(t->reversed ? " reversed" : "", out);
+	fputs(t->sin_first ? " sin_first" : "", out);
+	fputs(t->interleave ? " interleave" : "", out);
+}
+
+static void
+print_ref(const Graph *g, const Node *n, FILE *out)
+{
+	if (n->op == OP_input)
+		fprintf(out, " '%s'", g->inputs.at[n->ref].name);
+	else if (n->op == OP_table)
+		fprintf(out, " '%s'", g->tables.at[n->ref].name);
+	else if (n->op == OP_weight)
+		fprintf(out, " %s", g->weights.at[n->ref].name);
+	else if (n->op == OP_rehash)
+		fprintf(out, " '%s'", g->strings.at[n->ref]);
+}
+
+void
+ir_print(const Graph *g, FILE *out)
+{
+	static const char *const stage[] = {"before", "steps", "loop", "after"};
+	int last = -1;
+	fprintf(out, "graph %s %s steps=%lld\n", g->name, dtype_name(g->dtype),
+		(long long)g->steps);
+	for (size_t i = 1; i < g->nodes.n; i++) {
+		const Node *n = &g->nodes.at[i];
+		char type[256];
+		if (n->stage != last)
+			fprintf(out, "%s:\n", stage[n->stage]);
+		last = n->stage;
+		fprintf(out, "  %%%zu = %s", i, op_info[n->op].name);
+		print_ref(g, n, out);
+		for (int k = 0; k < n->nin; k++)
+			if (n->in[k])
+				fprintf(out, "%s%%%u", k ? ", " : " ", n->in[k]);
+			else
+				fputs(", -", out);
+		print_attr(g, n, out);
+		fprintf(out, " : %s", type_print(g, &n->type, type));
+		const Site *s = &g->sites.at[n->site];
+		if (*s->scope)
+			fprintf(out, "  @%s%s%s", s->component,
+				*s->component ? ":" : "", s->scope);
+		fputc('\n', out);
+	}
+	for (size_t i = 0; i < g->outputs.n; i++)
+		fprintf(out, "output %s = %%%u%s\n", g->outputs.at[i].name,
+			g->outputs.at[i].node,
+			g->outputs.at[i].per_step ? " each step" : "");
+}
