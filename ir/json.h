@@ -6,6 +6,8 @@
 
 #include "base.h"
 
+enum { JSON_VALUES_MAX = 2000000 };     /* in one text, so memory is bounded */
+
 typedef enum JsonKind {
 	JSON_NULL, JSON_BOOL, JSON_INT, JSON_FLOAT, JSON_STRING, JSON_LIST,
 	JSON_MAP
@@ -25,7 +27,9 @@ typedef struct Json {
 	size_t length;
 	size_t n;               /* JSON_LIST, JSON_MAP */
 	struct Json *item;
-	const char **key;       /* JSON_MAP, in the order of the file */
+	const char **key;       /* JSON_MAP, in the order of the file; a key
+	                           holds no NUL */
+	const uint32_t *order;  /* JSON_MAP: indices of key, sorted by name */
 	size_t offset;          /* where it stands in the text */
 } Json;
 
@@ -39,7 +43,8 @@ typedef struct JsonError {
  * filled on error. `depth`: nesting allowed. */
 const Json *json_parse(Arena *a, const char *text, size_t size, int depth,
 	JsonError *e);
-/* Member of a map; NULL when `j` is no map or lacks it. */
+/* Member of a map; NULL when `j` is no map (or NULL) or lacks it.  Takes time
+ * logarithmic in the number of keys. */
 const Json *json_get(const Json *j, const char *key);
 
 #endif

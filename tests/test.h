@@ -40,7 +40,7 @@ test_end(void)
 /* A failed check is reported on a line in front of the test's own. */
 #define CHECK(cond, ...) \
 	((cond) ? (void)0 \
-		: (test_bad++, printf("# %s:%d: %s: ", __FILE__, __LINE__, \
-			#cond), printf("" __VA_ARGS__), (void)putchar('\n')))
+		: (test_bad++, printf("# %s:%d: %s:", __FILE__, __LINE__, \
+			#cond), printf(" " __VA_ARGS__), (void)putchar('\n')))
 
 #endif
