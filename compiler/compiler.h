@@ -11,6 +11,31 @@
 #include "../vm/plan.h"
 #include "../vm/vm.h"
 
+/* ---- pipeline.c ---- */
+typedef enum SliceGoal {
+	SLICE_DEFAULT,          /* lowest height within 5 % of the unsliced time */
+	SLICE_NONE,             /* --unsliced */
+	SLICE_LEAST,            /* --min-memory */
+	SLICE_BUDGET,           /* --memory B: fastest that fits */
+} SliceGoal;
+
+typedef struct CompileOptions {
+	LangOptions lang;
+	const char *device;     /* "cpu" */
+	int threads;            /* that workspaces are made for; 0: 16 */
+	SliceGoal goal;
+	int64_t budget;         /* bytes, with SLICE_BUDGET */
+	const char *dump;       /* letters of the passes to print after, or NULL */
+} CompileOptions;
+
+/* Compiles a source to a verified plan (all three gates) in the arena.
+ * Messages go to stderr; returns an exit code. */
+int compile_source(Arena *a, const CompileOptions *o, Plan **plan);
+/* The plan's summary: for people, and as the JSON object that architecture.md
+ * promises. */
+void summary_print(const Plan *p, FILE *out);
+void summary_print_json(const Plan *p, FILE *out);
+
 /* ---- place.c: the placement engine ----
  * Offsets for items that live over [first, last) of any integer time, such
  * that no two items that live at the same time share a byte.  (`sluice place`
