@@ -1,0 +1,183 @@
+/* cmd_sampler.c - `sluice sampler`: a scheduler's table as JSON, and one run of
+ * it on recorded answers of a model.  What a denoising loop will do can be
+ * looked at, and compared with another implementation, without any model.
+ */
+#include "compiler.h"
+#include "configs.h"
+#include "options.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A case file holds a scheduler's "config" and its "class"; a plain
+ * scheduler_config.json is taken as it is. */
+static const Json *
+scheduler_config(Arena *a, const Json *file)
+{
+	const Json *config = json_get(file, "config");
+	const Json *class = json_get(file, "class");
+	if (!config || config->kind != JSON_MAP)
+		return file;
+	if (!class || json_get(config, "_class_name"))
+		return config;
+	Json *over = arena_alloc(a, sizeof *over);
+	over->kind = JSON_MAP;
+	over->n = 1;
+	over->key = arena_array(a, 1, sizeof *over->key);
+	over->key[0] = "_class_name";
+	over->item = arena_alloc(a, sizeof *over->item);
+	over->item[0] = *class;
+	return config_merge(a, config, over);
+}
+
+static void
+print_numbers(const char *key, const double *x, int64_t n)
+{
+	printf(",\n \"%s\": [", key);
+	for (int64_t i = 0; i < n; i++)
+		printf("%s%.17g", i ? ", " : "", x[i]);
+	printf("]");
+}
+
+/* A clip that is switched off is null: JSON has no infinity. */
+static void
+print_update(const Sampler *m)
+{
+	static const char *const names[] = {"p0", "p1", "clip", "q0", "q1", "q2"};
+	printf(",\n \"update\": [");
+	for (int64_t i = 0; i < m->steps; i++) {
+		printf("%s\n  {", i ? "," : "");
+		for (size_t k = 0; k < COUNT_OF(names); k++) {
+			double x = m->update[i][k];
+			printf("%s\"%s\": ", k ? ", " : "", names[k]);
+			if (isfinite(x))
+				printf("%.17g", x);
+			else
+				printf("null");
+		}
+		printf("}");
+	}
+	printf("]");
+}
+
+/* A list of `n` numbers (any number when n is 0) as floats. */
+static const float *
+floats(Arena *a, const Json *j, size_t n, const char *path, const char *what)
+{
+	if (!j || j->kind != JSON_LIST || !j->n || (n && j->n != n))
+		fatal(EXIT_SOURCE, "%s: '%s' must be a list of %s%.0zu numbers",
+			path, what, n ? "" : "some", n);
+	float *x = arena_array(a, j->n, sizeof *x);
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->item[i].kind != JSON_INT && j->item[i].kind != JSON_FLOAT)
+			fatal(EXIT_SOURCE, "%s: '%s' holds something that is no "
+				"number", path, what);
+		x[i] = (float)j->item[i].number;
+	}
+	return x;
+}
+
+static void
+print_row(const float *x, size_t n, bool comma)
+{
+	printf("%s\n  [", comma ? "," : "");
+	for (size_t i = 0; i < n; i++)
+		printf("%s%.9g", i ? ", " : "", (double)x[i]);
+	printf("]");
+}
+
+/* The op `sample` as the kernels compute it: coefficients and sums in f32. */
+static float
+update(const double *u, float x, float e)
+{
+	float clip = (float)u[2];
+	float x0 = (float)u[0] * x + (float)u[1] * e;
+	x0 = fminf(fmaxf(x0, -clip), clip);
+	return (float)u[3] * x0 + (float)u[4] * x + (float)u[5] * e;
+}
+
+/* Runs the table on `start` and `model_output` of a case. */
+static void
+apply(Arena *a, const Sampler *m, const char *path)
+{
+	int code = EXIT_OK;
+	char err[CONFIGS_ERR];
+	const Json *file = config_read(a, path, &code, err);
+	if (!file)
+		fatal(code, "%s", err);
+	const Json *start = json_get(file, "start");
+	const Json *output = json_get(file, "model_output");
+	const float *x = floats(a, start, 0, path, "start");
+	size_t n = start->n, steps = (size_t)m->steps;
+	if (!output || output->kind != JSON_LIST || output->n != steps)
+		fatal(EXIT_SOURCE, "%s: 'model_output' must be a list of %zu "
+			"lists, one for each step", path, steps);
+
+	/* rows[i]: the latent before step i */
+	float *rows = arena_array(a, (steps + 1) * n, sizeof *rows);
+	float *scaled = arena_array(a, n, sizeof *scaled);
+	memcpy(rows, x, n * sizeof *rows);
+	printf(",\n \"scaled_model_input\": [");
+	for (size_t i = 0; i < steps; i++) {
+		const float *e = floats(a, &output->item[i], n, path,
+			"model_output");
+		float *from = rows + i * n, *to = from + n;
+		for (size_t k = 0; k < n; k++) {
+			scaled[k] = (float)m->scale[i] * from[k];
+			to[k] = update(m->update[i], from[k], e[k]);
+		}
+		print_row(scaled, n, i > 0);
+	}
+	printf("],\n \"after_step\": [");
+	for (size_t i = 1; i <= steps; i++)
+		print_row(rows + i * n, n, i > 1);
+	printf("]");
+}
+
+/* --steps, or what the case file says. */
+static int64_t
+step_count(const Args *args, const Json *file)
+{
+	const Json *steps = json_get(file, "steps");
+	if (arg(args, "steps") || !steps || steps->kind != JSON_INT) {
+		if (!arg(args, "steps"))
+			fatal(EXIT_USAGE, "sampler needs --steps N");
+		return arg_int(args, "steps", 0, 1, INT64_MAX);
+	}
+	return steps->integer;
+}
+
+int
+cmd_sampler(int argc, char **argv)
+{
+	Args args;
+	Arena a = {0};
+	int code = EXIT_OK;
+	char err[CONFIGS_ERR];
+	args_parse(&args, argc, argv, 1, 1);
+	const char *path = args.operands.at[0];
+	const Json *file = config_read(&a, path, &code, err);
+	if (!file)
+		fatal(code, "%s", err);
+	int64_t steps = step_count(&args, file);
+	const Sampler *m = sampler_make(&a, scheduler_config(&a, file), steps,
+		err);
+	if (!m)
+		fatal(EXIT_SOURCE, "%s: %s", path, err);
+
+	printf("{\"class\": \"%s\",\n \"steps\": %lld", m->class_name,
+		(long long)m->steps);
+	print_numbers("timesteps", m->timesteps, m->steps);
+	if (m->sigmas)
+		print_numbers("sigmas", m->sigmas, m->steps + 1);
+	printf(",\n \"init_noise_sigma\": %.17g", m->init_noise_sigma);
+	print_numbers("scale", m->scale, m->steps);
+	print_update(m);
+	if (arg(&args, "apply"))
+		apply(&a, m, arg(&args, "apply"));
+	printf("}\n");
+	if (fflush(stdout) || ferror(stdout))
+		fatal(EXIT_IO, "cannot write to standard output");
+	arena_free(&a);
+	return EXIT_OK;
+}
