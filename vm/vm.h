@@ -96,12 +96,20 @@ typedef struct VmOptions {
 	int threads;            /* 0: as many as the machine has */
 	bool poison;            /* debug: fill freed bytes with NaN */
 	bool check_finite_step; /* look for NaN in carried values each step */
-	bool profile;           /* time by op, see vm_time */
+	bool profile;           /* insn_seconds of VmTimes */
+	bool trace;             /* events of VmTimes */
 	/* Called between instructions (at most some times a second); false
 	 * stops the run with EXIT_INTERRUPTED. */
 	bool (*progress)(void *user, const VmProgress *p);
 	void *user;
 } VmOptions;
+
+/* One execution of an instruction. */
+typedef struct VmEvent {
+	uint32_t insn;
+	float seconds;
+	double start;           /* since the start of the run */
+} VmEvent;
 
 typedef struct VmTimes {
 	double seconds, load_seconds, loop_seconds;
@@ -109,6 +117,8 @@ typedef struct VmTimes {
 	int64_t op_calls[OP_COUNT];
 	double *insn_seconds;   /* by instruction, when profiling */
 	int64_t measured_peak_bytes;    /* highest byte of the arena touched */
+	VmEvent *events;        /* when tracing; at most events_max are kept */
+	int64_t n_events, events_max;
 } VmTimes;
 
 Vm *vm_open(const Plan *p, const VmOptions *o);

@@ -1,0 +1,36 @@
+/* operands.h - from a plan's views and the loop registers to the Views that
+ * kernels take, and what can be said about an instruction from its Views alone
+ * (size, work, finite or not).  Shared by exec.c and the commands; the checker
+ * has its own arithmetic on purpose.
+ */
+#ifndef SLUICE_OPERANDS_H
+#define SLUICE_OPERANDS_H
+
+#include "../kernels/kernels.h"
+#include "plan.h"
+
+/* result, operands, workspace */
+enum { ARGS_MAX = OPERANDS_MAX + 2 };
+
+/* The View of plan view `view` for the registers r[PLAN_REGS]; `arena` is where
+ * the plan's byte 0 lies. */
+void view_build(const Plan *p, char *arena, uint32_t view, const int64_t *r,
+	View *out);
+/* All operands of a compute instruction into args[0 .. noperands - 1]; the rest
+ * of args[ARGS_MAX] is marked absent. */
+void operands_build(const Plan *p, char *arena, const PlanInsn *insn,
+	const int64_t *r, Operand *args);
+/* Number of elements of a box. */
+int64_t view_elements(const View *v);
+/* The byte behind the last one that the box touches; NULL for an empty box. */
+const char *view_end(const View *v);
+/* Index (in walking order, axes upwards) of the first NaN or infinity in a box
+ * of floating type, -1 when all are finite. */
+int64_t view_nonfinite(const View *v);
+/* Floating point operations of a matrix op, 2 for each multiply-add; 0 for the
+ * others. */
+double operands_flops(Op op, const Operand *args, const Attr *attr);
+/* Bytes of the boxes of args[0 .. n - 1], for weighing progress. */
+int64_t operands_bytes(const Operand *args, int n);
+
+#endif
