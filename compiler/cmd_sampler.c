@@ -20,13 +20,11 @@ scheduler_config(Arena *a, const Json *file)
 		return file;
 	if (!class || json_get(config, "_class_name"))
 		return config;
-	Json *over = arena_alloc(a, sizeof *over);
-	over->kind = JSON_MAP;
-	over->n = 1;
-	over->key = arena_array(a, 1, sizeof *over->key);
-	over->key[0] = "_class_name";
-	over->item = arena_alloc(a, sizeof *over->item);
-	over->item[0] = *class;
+	const char **key = arena_alloc(a, sizeof *key);
+	Json *item = arena_alloc(a, sizeof *item);
+	*key = "_class_name";
+	*item = *class;
+	const Json *over = config_map(a, 1, key, item);
 	return config_merge(a, config, over);
 }
 
@@ -65,8 +63,8 @@ static const float *
 floats(Arena *a, const Json *j, size_t n, const char *path, const char *what)
 {
 	if (!j || j->kind != JSON_LIST || !j->n || (n && j->n != n))
-		fatal(EXIT_SOURCE, "%s: '%s' must be a list of %s%.0zu numbers",
-			path, what, n ? "" : "some", n);
+		fatal(EXIT_SOURCE, "%s: '%s' must be a list of numbers, as long "
+			"as 'start'", path, what);
 	float *x = arena_array(a, j->n, sizeof *x);
 	for (size_t i = 0; i < j->n; i++) {
 		if (j->item[i].kind != JSON_INT && j->item[i].kind != JSON_FLOAT)
@@ -179,5 +177,7 @@ cmd_sampler(int argc, char **argv)
 	if (fflush(stdout) || ferror(stdout))
 		fatal(EXIT_IO, "cannot write to standard output");
 	arena_free(&a);
+	vec_free(&args.operands);
+	vec_free(&args.values);
 	return EXIT_OK;
 }
