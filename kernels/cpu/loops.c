@@ -1,0 +1,193 @@
+/* loops.c - see loops.h. */
+#include "loops.h"
+
+#include <omp.h>
+#include <string.h>
+
+int64_t
+box_elements(const int64_t *n)
+{
+	int64_t e = 1;
+	for (int a = 0; a < AXIS_MAX; a++)
+		e *= n[a];
+	return e;
+}
+
+View
+view_part(const View *v, int axis, int64_t first, int64_t n)
+{
+	View p = *v;
+	p.data += first * v->stride[axis] * dtype_bytes(v->dtype);
+	p.lo[axis] += first;
+	p.n[axis] = n;
+	return p;
+}
+
+/* Whether the next slower axis continues dim d in every view. */
+static bool
+chains(const Walk *w, int d, int axis, const View *const *view)
+{
+	for (int v = 0; v < w->views; v++)
+		if (view[v]->stride[axis] != w->stride[v][d] * w->n[d])
+			return false;
+	return true;
+}
+
+void
+walk_init(Walk *w, const int64_t *box, int views, const View *const *view,
+	bool whole_c)
+{
+	memset(w, 0, sizeof *w);
+	w->views = views;
+	int d = -1;
+	for (int a = AXIS_MAX - 1; a >= 0; a--) {
+		bool row = whole_c && a == AXIS_C;
+		if (box[a] == 1 && !row)
+			continue;
+		if (d >= 0 && !(whole_c && d == 0) && chains(w, d, a, view)) {
+			w->n[d] *= box[a];
+			continue;
+		}
+		w->n[++d] = box[a];
+		for (int v = 0; v < views; v++)
+			w->stride[v][d] = view[v]->stride[a];
+	}
+	if (d < 0)
+		w->n[++d] = 1;
+	/* dim 0 becomes the row */
+	w->row = w->n[0];
+	w->dims = d;
+	w->rows = 1;
+	for (int i = 0; i < d; i++)
+		w->rows *= w->n[i] = w->n[i + 1];
+	for (int v = 0; v < views; v++) {
+		int64_t size = dtype_bytes(view[v]->dtype);
+		w->dtype[v] = view[v]->dtype;
+		w->data[v] = view[v]->data;
+		w->step[v] = w->row > 1 ? w->stride[v][0] : 1;
+		for (int i = 0; i < d; i++)
+			w->stride[v][i] = w->stride[v][i + 1] * size;
+	}
+}
+
+int
+walk_threads(const Ctx *ctx, int64_t elements)
+{
+	int64_t t = elements / THREAD_ELEMENTS + 1;
+	return t < ctx->threads ? (int)t : ctx->threads < 1 ? 1 : ctx->threads;
+}
+
+/* Puts the block at the start of row `row`. */
+static void
+seek_row(const Walk *w, Block *b, int64_t row)
+{
+	for (int v = 0; v < w->views; v++)
+		b->p[v] = w->data[v];
+	for (int d = 0; d < w->dims; d++) {
+		b->pos[d] = row % w->n[d];
+		row /= w->n[d];
+		for (int v = 0; v < w->views; v++)
+			b->p[v] += b->pos[d] * w->stride[v][d];
+	}
+}
+
+static void
+next_row(const Walk *w, Block *b)
+{
+	for (int d = 0; d < w->dims; d++) {
+		for (int v = 0; v < w->views; v++)
+			b->p[v] += w->stride[v][d];
+		if (++b->pos[d] < w->n[d])
+			return;
+		for (int v = 0; v < w->views; v++)
+			b->p[v] -= w->stride[v][d] * w->n[d];
+		b->pos[d] = 0;
+	}
+}
+
+/* Blocks [from, to): each row has `blocks` of them. */
+static void
+run_share(const Walk *w, WalkBody body, const void *arg, int64_t from,
+	int64_t to, int64_t blocks)
+{
+	Block row, b;
+	if (from >= to)
+		return;
+	seek_row(w, &row, from / blocks);
+	for (int64_t i = from, k = from % blocks; i < to; i++) {
+		int64_t first = k * ROW_MAX;
+		b.n = w->row - first < ROW_MAX ? w->row - first : ROW_MAX;
+		for (int v = 0; v < w->views; v++)
+			b.p[v] = row.p[v] + first * w->step[v]
+				* dtype_bytes(w->dtype[v]);
+		body(w, &b, arg);
+		if (++k == blocks) {
+			next_row(w, &row);
+			k = 0;
+		}
+	}
+}
+
+void
+walk_run(const Ctx *ctx, const Walk *w, WalkBody body, const void *arg)
+{
+	int64_t blocks = (w->row + ROW_MAX - 1) / ROW_MAX;
+	int64_t total = w->rows * blocks;
+	int threads = walk_threads(ctx, w->rows * w->row);
+	if (threads > total)
+		threads = total < 1 ? 1 : (int)total;
+	#pragma omp parallel num_threads(threads) if (threads > 1)
+	{
+		int id = omp_get_thread_num(), n = omp_get_num_threads();
+		run_share(w, body, arg, walk_share(total, id, n),
+			walk_share(total, id + 1, n), blocks);
+	}
+}
+
+const float *
+row_load(float *buf, DType t, const char *p, int64_t step, int64_t n)
+{
+	if (step == 1 && t == DT_F32)
+		return (const float *)(const void *)p;
+	if (step == 1 && t != DT_I32) {
+		convert(DT_F32, buf, t, p, n);
+		return buf;
+	}
+	if (t == DT_I32) {
+		const int32_t *x = (const int32_t *)(const void *)p;
+		for (int64_t i = 0; i < n; i++)
+			buf[i] = (float)x[i * step];
+	} else if (t == DT_F32) {
+		const float *x = (const float *)(const void *)p;
+		for (int64_t i = 0; i < n; i++)
+			buf[i] = x[i * step];
+	} else {
+		const uint16_t *x = (const uint16_t *)(const void *)p;
+		uint16_t half[ROW_MAX];
+		for (int64_t i = 0; i < n; i++)
+			half[i] = x[i * step];
+		convert(DT_F32, buf, t, half, n);
+	}
+	return buf;
+}
+
+void
+row_store(DType t, char *p, int64_t step, const float *row, int64_t n)
+{
+	if (step == 1) {
+		if ((const void *)row != (const void *)p)
+			convert(t, p, DT_F32, row, n);
+		return;
+	}
+	if (t == DT_F32) {
+		float *y = (float *)(void *)p;
+		for (int64_t i = 0; i < n; i++)
+			y[i * step] = row[i];
+	} else {
+		uint16_t *y = (uint16_t *)(void *)p;
+		uint16_t half[ROW_MAX];
+		convert(t, half, DT_F32, row, n);
+		for (int64_t i = 0; i < n; i++)
+			y[i * step] = half[i];
+	}
+}

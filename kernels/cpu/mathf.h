@@ -1,0 +1,125 @@
+/* mathf.h - exp and the activations in f32, written so that the compiler can
+ * vectorise them and that every element gets the same bits wherever it stands:
+ * no branches, no library calls, only operations that IEEE 754 rounds in one
+ * way (fma is explicit).  Include it only from files that are compiled with
+ * KERNEL_FLAGS: without contraction, and with fma as an instruction.
+ */
+#ifndef SLUICE_MATHF_H
+#define SLUICE_MATHF_H
+
+#include "../../ir/ops.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static inline float
+mathf_pow2(int32_t n)           /* 2^n for -126 <= n <= 127 */
+{
+	uint32_t bits = (uint32_t)(n + 127) << 23;
+	float y;
+	memcpy(&y, &bits, sizeof y);
+	return y;
+}
+
+/* e^x within 1.1 units in the last place; 0 and infinity at the ends, NaN
+ * stays.  x = n ln 2 + r with |r| <= ln 2 / 2, e^r = 1 + r + r^2 p(r), p fitted
+ * at Chebyshev points (relative error 3e-9). */
+static inline float
+mathf_exp(float x)
+{
+	const float round = 12582912.f;         /* 1.5 * 2^23 */
+	x = x < -104.f ? -104.f : x;
+	x = x > 89.f ? 89.f : x;
+	float shifted = __builtin_fmaf(x, 1.44269504f, round);
+	float n = shifted - round;
+	/* ln 2 in two parts: the first has few bits, so n times it is exact */
+	float r = __builtin_fmaf(n, -0.693145752f, x);
+	r = __builtin_fmaf(n, -1.42860677e-6f, r);
+	float p = 0.00019891080f;
+	p = __builtin_fmaf(p, r, 0.00139337307f);
+	p = __builtin_fmaf(p, r, 0.00833331084f);
+	p = __builtin_fmaf(p, r, 0.0416664642f);
+	p = __builtin_fmaf(p, r, 0.166666667f);
+	p = __builtin_fmaf(p, r, 0.5f);
+	float y = __builtin_fmaf(p, r * r, r) + 1.f;
+	/* the integer stands in the low bits of `shifted`; two factors, since
+	 * 2^n alone would leave the range at both ends */
+	uint32_t bits;
+	memcpy(&bits, &shifted, sizeof bits);
+	int32_t k = (int32_t)(bits - 0x4b400000u);
+	k = k < -150 ? -150 : k > 129 ? 129 : k;        /* NaN */
+	int32_t half = k >> 1;
+	return y * mathf_pow2(half) * mathf_pow2(k - half);
+}
+
+static inline float
+mathf_sigmoid(float x)
+{
+	return 1.f / (1.f + mathf_exp(-x));
+}
+
+static inline float
+mathf_silu(float x)
+{
+	return x / (1.f + mathf_exp(-x));
+}
+
+/* x (1 + erf(x / sqrt 2)) / 2 = x - x q(x) for x > 0, x q(-x) else, where q(t)
+ * = erfc(t / sqrt 2) / 2 = u p(u) e^(-t^2/2) with u = 1 / (1 + t/4); p is fitted
+ * at Chebyshev points for t in 0..53 (relative error 3e-8), so nothing cancels
+ * on the negative side. */
+static inline float
+mathf_gelu(float x)
+{
+	float t = x < 0.f ? -x : x;
+	float u = 1.f / __builtin_fmaf(t, 0.25f, 1.f);
+	float p = 0.02086837914f;
+	p = __builtin_fmaf(p, u, -0.08584454518f);
+	p = __builtin_fmaf(p, u, 0.1051811717f);
+	p = __builtin_fmaf(p, u, -0.04187508248f);
+	p = __builtin_fmaf(p, u, 0.07014843256f);
+	p = __builtin_fmaf(p, u, 0.05646451473f);
+	p = __builtin_fmaf(p, u, 0.0821923161f);
+	p = __builtin_fmaf(p, u, 0.09338766548f);
+	p = __builtin_fmaf(p, u, 0.09974172323f);
+	p = __builtin_fmaf(p, u, 0.09973543332f);
+	float tail = x * (u * p * mathf_exp(-0.5f * t * t));
+	return x < 0.f ? tail : x - tail;
+}
+
+/* x (1 + tanh(z)) / 2 = x / (1 + e^(-2z)), z = sqrt(2/pi) (x + 0.044715 x^3) */
+static inline float
+mathf_gelu_tanh(float x)
+{
+	float z = x * __builtin_fmaf(x * x, 0.0713548163f, 1.59576912f);
+	return x / (1.f + mathf_exp(-z));
+}
+
+/* The activation of n numbers, in place. */
+static inline void
+mathf_act(Act act, float *x, int64_t n)
+{
+	switch (act) {
+	case ACT_NONE:
+	case ACT_COUNT:
+		break;
+	case ACT_SILU:
+		for (int64_t i = 0; i < n; i++)
+			x[i] = mathf_silu(x[i]);
+		break;
+	case ACT_GELU:
+		for (int64_t i = 0; i < n; i++)
+			x[i] = mathf_gelu(x[i]);
+		break;
+	case ACT_GELU_TANH:
+		for (int64_t i = 0; i < n; i++)
+			x[i] = mathf_gelu_tanh(x[i]);
+		break;
+	case ACT_SIGMOID:
+		for (int64_t i = 0; i < n; i++)
+			x[i] = mathf_sigmoid(x[i]);
+		break;
+	}
+}
+
+#endif
