@@ -437,7 +437,8 @@ make_euler(Settings *s, Arena *a, Sampler *m)
 	if (*s->err)
 		return;
 	/* a level without any signal would be an infinite sigma */
-	s->abar[s->train - 1] = fmax(s->abar[s->train - 1], ldexp(1, -24));
+	if (boolean(s, "rescale_betas_zero_snr", false))
+		s->abar[s->train - 1] = ldexp(1, -24);
 
 	int64_t n = s->steps;
 	double *sigma = m->sigmas = arena_array(a, (size_t)n + 1, sizeof *sigma);
