@@ -30,9 +30,11 @@ typedef struct TensorSet {
 } TensorSet;
 
 /* Opens safetensors data: a file, a *.index.json with its shards, or a folder
- * that holds either (also names with ".fp16.").  Adds to the set; a name that
- * is there already is replaced (later folders win).  Returns an exit code;
- * `err` holds at least 512 bytes. */
+ * that holds either (also names with ".fp16.").  Adds to the set (begun as
+ * {.arena = a}; its list is sorted by name; pointers into it do not survive);
+ * a name that is there already is replaced (later folders win).  On failure
+ * the set is as before.  Returns an exit code; `err` holds at least 512
+ * bytes. */
 int tensors_open(TensorSet *s, const char *path, char *err);
 void tensors_close(TensorSet *s);
 const Tensor *tensors_find(const TensorSet *s, const char *name);
@@ -80,6 +82,9 @@ void weights_close(WeightSource *s);
 void philox_normal(uint64_t seed, uint64_t stream, float *x, int64_t n);
 /* Stream number for a name: its hash. */
 uint64_t philox_stream(const char *name);
+/* The generator itself: 10 rounds over one counter. */
+void philox_block(const uint32_t counter[4], const uint32_t key[2],
+	uint32_t out[4]);
 
 /* ---- running (exec.c) ---- */
 typedef struct Vm Vm;
