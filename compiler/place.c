@@ -1,0 +1,252 @@
+/* place.c - the placement engine: offsets for items with known lifetimes.
+ *
+ * The ladder: the load bound, the greedy orders (place_greedy.c), then a search
+ * for a placement at the bound, and, as long as that is not found, at heights
+ * between the bound and the best one known (place_search.c).  Each rung can
+ * only improve what is there, so the answer is valid whenever it ends.
+ */
+#include "place.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Event {
+	int64_t time;
+	uint32_t item;
+	bool start;
+} Event;
+
+typedef struct Problem {
+	Arena arena;
+	const PlaceItem *items;
+	size_t n;
+	int64_t unit;           /* bytes */
+	int64_t load_bound;     /* bytes */
+	int64_t least;          /* bytes: no placement is lower */
+	PlacePart *parts;
+	size_t part_count;
+} Problem;
+
+/* ---- to small integers ---- */
+
+static int64_t
+gcd(int64_t a, int64_t b)
+{
+	while (b) {
+		int64_t r = a % b;
+		a = b, b = r;
+	}
+	return a;
+}
+
+/* Offsets of a tight placement are sums of sizes, each rounded up to the next
+ * item's alignment.  Returns the step that all of these are multiples of. */
+static int64_t
+find_unit(const PlaceItem *items, size_t n)
+{
+	int64_t align = 0, unit = 0;
+	for (size_t i = 0; i < n; i++)
+		align = gcd(align, items[i].align);
+	for (size_t i = 0; i < n; i++)
+		unit = gcd(unit, round_up(items[i].bytes, align));
+	for (size_t i = 0; i < n; i++)
+		if (unit % items[i].align)
+			return align;
+	return unit;
+}
+
+/* Ends come before starts at the same time: lifetimes are half-open. */
+static int
+compare_events(const void *pa, const void *pb)
+{
+	const Event *a = pa, *b = pb;
+	if (a->time != b->time)
+		return a->time < b->time ? -1 : 1;
+	if (a->start != b->start)
+		return a->start ? 1 : -1;
+	return a->item < b->item ? -1 : a->item > b->item;
+}
+
+static Event *
+sort_events(Problem *p)
+{
+	Event *e = arena_array(&p->arena, 2 * p->n, sizeof *e);
+	for (size_t i = 0; i < p->n; i++) {
+		e[2 * i] = (Event){p->items[i].first, (uint32_t)i, true};
+		e[2 * i + 1] = (Event){p->items[i].last, (uint32_t)i, false};
+	}
+	qsort(e, 2 * p->n, sizeof *e, compare_events);
+	return e;
+}
+
+static void
+part_alloc(Problem *p, PlacePart *part, size_t n)
+{
+	part->n = n;
+	part->lo = arena_array(&p->arena, n, sizeof *part->lo);
+	part->hi = arena_array(&p->arena, n, sizeof *part->hi);
+	part->size = arena_array(&p->arena, n, sizeof *part->size);
+	part->align = arena_array(&p->arena, n, sizeof *part->align);
+	part->at = arena_array(&p->arena, n, sizeof *part->at);
+	part->item = arena_array(&p->arena, n, sizeof *part->item);
+}
+
+/* Fills one part from its events, between two moments at which nothing lives:
+ * `count` events, half of them starts. */
+static void
+part_fill(Problem *p, PlacePart *part, const Event *e, size_t count,
+	uint32_t *where)
+{
+	part_alloc(p, part, count / 2);
+	int32_t section = 0;
+	uint32_t n = 0;
+	bool grown = false;
+	for (size_t k = 0; k < count; k++) {
+		uint32_t i = e[k].item;
+		if (e[k].start) {
+			const PlaceItem *item = &p->items[i];
+			where[i] = n;
+			part->item[n] = i;
+			part->lo[n] = section;
+			part->size[n] = (item->bytes - 1) / p->unit + 1;
+			part->align[n] = max64(1, item->align / p->unit);
+			n++, grown = true;
+		} else {
+			section += grown;
+			grown = false;
+			part->hi[where[i]] = section;
+		}
+	}
+	part->sections = section;
+	part->load = arena_array(&p->arena, (size_t)section,
+		sizeof *part->load);
+	for (size_t i = 0; i < part->n; i++)
+		for (int32_t s = part->lo[i]; s < part->hi[i]; s++)
+			part->load[s] += part->size[i];
+	for (int32_t s = 0; s < section; s++)
+		part->bound = max64(part->bound, part->load[s]);
+}
+
+/* The bounds in bytes.  Of the items live at one time all but the topmost
+ * take up their size rounded to the unit. */
+static void
+find_bounds(Problem *p, const Event *e)
+{
+	int64_t live = 0, padded = 0, pads = 0;
+	for (size_t k = 0; k < 2 * p->n; k++) {
+		int64_t bytes = p->items[e[k].item].bytes;
+		int64_t full = round_up(bytes, p->unit);
+		int64_t sign = e[k].start ? 1 : -1;
+		live += sign * bytes, padded += sign * full;
+		pads = max64(pads, full - bytes);
+		p->load_bound = max64(p->load_bound, live);
+	}
+	(void)padded;
+	p->least = p->load_bound;
+	for (size_t i = 0; i < p->part_count; i++)
+		p->least = max64(p->least, p->parts[i].bound * p->unit - pads);
+}
+
+static void
+problem_open(Problem *p, const PlaceItem *items, size_t n)
+{
+	*p = (Problem){.items = items, .n = n};
+	int64_t total = 0;
+	for (size_t i = 0; i < n; i++) {
+		const PlaceItem *t = &items[i];
+		if (t->first >= t->last || t->bytes <= 0 || t->align < 1)
+			die("place", "item %zu is empty", i);
+		total = add_sz(total, add_sz(t->bytes, mul_sz(2, t->align)));
+	}
+	if (n > UINT32_MAX / 4)
+		die("place", "%zu items", n);
+	p->unit = find_unit(items, n);
+	Event *e = sort_events(p);
+	uint32_t *where = arena_array(&p->arena, n, sizeof *where);
+	p->parts = arena_array(&p->arena, n, sizeof *p->parts);
+	size_t live = 0, begin = 0;
+	for (size_t k = 0; k < 2 * n; k++) {
+		live = e[k].start ? live + 1 : live - 1;
+		if (live)
+			continue;
+		part_fill(p, &p->parts[p->part_count++], e + begin,
+			k + 1 - begin, where);
+		begin = k + 1;
+	}
+	find_bounds(p, e);
+}
+
+/* ---- the ladder ---- */
+
+enum { FLAVOURS = 4 };
+
+/* Searches the heights from `least` (units; no placement is lower) up to the
+ * best known, with budgets that double, until one <= `target` is found or
+ * shown not to exist.  Returns the lowest height not excluded. */
+static int64_t
+climb(PlacePart *p, int64_t target, PlaceLimit *limit)
+{
+	int64_t least = p->bound;
+	for (int64_t budget = 2000; p->height > target && !limit->stopped;
+		budget *= 2) {
+		int64_t c = max64(least, target), step = 1;
+		for (int f = 0; c < p->height && !limit->stopped;) {
+			PlaceFound found = place_search(p, c, f, budget, limit);
+			if (found == PLACE_NONE) {
+				least = c + 1;
+				if (c >= target)
+					target = least;
+				c = max64(c + 1, target), f = 0;
+			} else if (found == PLACE_STOPPED && ++f == FLAVOURS) {
+				c += max64(step, (p->height - c) / 8);
+				step = 1, f = 0;
+			}
+		}
+	}
+	return least;
+}
+
+static int64_t
+part_bytes(const Problem *p, const PlacePart *part)
+{
+	int64_t most = 0;
+	for (size_t i = 0; i < part->n; i++)
+		most = max64(most, part->at[i] * p->unit
+			+ p->items[part->item[i]].bytes);
+	return most;
+}
+
+void
+place(PlaceItem *items, size_t n, const PlaceOptions *o, PlaceResult *result)
+{
+	double begin = now_seconds();
+	*result = (PlaceResult){.proven = true};
+	if (!n)
+		return;
+	Problem p;
+	problem_open(&p, items, n);
+	PlaceLimit limit = {.end = begin + o->deadline,
+		.nodes = o->nodes ? o->nodes : INT64_MAX,
+		.stopped = !(o->deadline > 0)};
+	int64_t target = 0;
+	for (size_t i = 0; i < p.part_count; i++)
+		target = max64(target, p.parts[i].bound);
+	target = max64(target, o->capacity / p.unit);
+	for (size_t i = 0; i < p.part_count; i++)
+		place_greedy(&p.parts[i], target);
+	for (size_t i = 0; i < p.part_count; i++) {
+		PlacePart *part = &p.parts[i];
+		int64_t least = climb(part, target, &limit);
+		result->height = max64(result->height, part_bytes(&p, part));
+		if (least == part->height)
+			p.least = max64(p.least, part_bytes(&p, part));
+		for (size_t k = 0; k < part->n; k++)
+			items[part->item[k]].offset = part->at[k] * p.unit;
+	}
+	result->load_bound = p.load_bound;
+	result->proven = result->height <= p.least;
+	result->nodes = limit.spent;
+	result->seconds = now_seconds() - begin;
+	arena_free(&p.arena);
+}
