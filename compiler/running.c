@@ -1,0 +1,220 @@
+/* running.c - see running.h. */
+#include "running.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- progress and ^C ---- */
+
+static volatile sig_atomic_t interrupted;
+
+static void
+on_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+void
+running_begin(Running *r, const char *progress, bool quiet)
+{
+	*r = (Running){PROGRESS_NONE, false};
+	if (progress && !strcmp(progress, "json"))
+		r->mode = PROGRESS_JSON;
+	else if (progress && strcmp(progress, "none"))
+		fatal(EXIT_USAGE, "--progress: '%s' is neither json nor none",
+			progress);
+	else if (!progress && !quiet && isatty(STDERR_FILENO))
+		r->mode = PROGRESS_LINE;
+	struct sigaction action = {.sa_handler = on_signal};
+	action.sa_flags = (int)(SA_RESTART | SA_RESETHAND);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+/* Seconds left if the rest goes on as before; negative: too early to say. */
+static double
+seconds_left(const VmProgress *p)
+{
+	return p->fraction < 0.01 || p->seconds < 0.5 ? -1
+		: p->seconds * (1 - p->fraction) / p->fraction;
+}
+
+static void
+progress_line(const VmProgress *p)
+{
+	double left = seconds_left(p);
+	fprintf(stderr, "\r\033[K%s", *p->phase ? p->phase : "running");
+	if (p->steps && p->step < p->steps)
+		fprintf(stderr, "  step %lld of %lld", (long long)p->step + 1,
+			(long long)p->steps);
+	fprintf(stderr, "  %.0f %%", 100 * p->fraction);
+	if (left >= 0)
+		fprintf(stderr, "  %d:%02d left", (int)(left / 60),
+			(int)left % 60);
+	fflush(stderr);
+}
+
+static void
+progress_json(const VmProgress *p)
+{
+	double left = seconds_left(p);
+	fputs("{\"phase\": ", stderr);
+	print_json_string(stderr, p->phase);
+	fprintf(stderr, ", \"step\": %lld, \"steps\": %lld, "
+		"\"instruction\": %lld, \"instructions\": %lld, "
+		"\"fraction\": %.4f, \"seconds\": %.3f, \"eta_seconds\": ",
+		(long long)p->step, (long long)p->steps, (long long)p->insn,
+		(long long)p->insns, p->fraction, p->seconds);
+	if (left >= 0)
+		fprintf(stderr, "%.1f}\n", left);
+	else
+		fputs("null}\n", stderr);
+	fflush(stderr);
+}
+
+bool
+running_progress(void *user, const VmProgress *p)
+{
+	Running *r = user;
+	if (r->mode == PROGRESS_LINE) {
+		progress_line(p);
+		r->drawn = true;
+	} else if (r->mode == PROGRESS_JSON) {
+		progress_json(p);
+	}
+	return !interrupted;
+}
+
+void
+running_end(Running *r)
+{
+	if (r->drawn)
+		fputs("\r\033[K", stderr);
+	fflush(stderr);
+	r->drawn = false;
+}
+
+/* ---- the process ---- */
+
+int64_t
+process_peak_bytes(void)
+{
+	/* ru_maxrss is inherited over exec, VmHWM is not */
+	struct rusage usage;
+	long long kib = 0;
+	char line[256];
+	FILE *f = fopen("/proc/self/status", "re");
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "VmHWM: %lld kB", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	if (!kib && !getrusage(RUSAGE_SELF, &usage))
+		kib = usage.ru_maxrss;
+	return (int64_t)kib * 1024;
+}
+
+double
+seconds_per_step(const Plan *p, const VmTimes *t)
+{
+	return p->head.steps ? t->loop_seconds / p->head.steps
+		: t->seconds - t->load_seconds;
+}
+
+bool
+output_writable(const char *path, char *err)
+{
+	struct stat st;
+	OutFile probe;
+	bool exists = strcmp(path, "-") && !stat(path, &st);
+	if (!strcmp(path, "-"))
+		return true;
+	if (exists && (S_ISDIR(st.st_mode) || access(path, W_OK))) {
+		snprintf(err, 256, "cannot write %s: %s", path,
+			strerror(S_ISDIR(st.st_mode) ? EISDIR : errno));
+		return false;
+	}
+	/* opening a pipe or a device could have effects */
+	if (exists && !S_ISREG(st.st_mode))
+		return true;
+	if (!out_open(&probe, path, err))
+		return false;
+	out_abandon(&probe);
+	return true;
+}
+
+/* ---- trace ---- */
+
+/* Highest byte of a buffer in use at each instruction. */
+static int64_t *
+heights(const Plan *p, Arena *a)
+{
+	int64_t *top = arena_array(a, p->n_code, sizeof *top);
+	for (uint32_t i = 0; i < p->n_buffers; i++) {
+		const PlanBuffer *b = &p->buffers[i];
+		uint32_t last = b->last < p->n_code ? b->last : p->n_code - 1;
+		for (uint32_t at = b->first; at <= last && p->n_code; at++)
+			top[at] = max64(top[at], b->offset + b->bytes);
+	}
+	return top;
+}
+
+static const char *
+phase_of(const Plan *p, uint32_t insn)
+{
+	for (uint32_t i = 0; i < p->n_phases; i++)
+		if (p->phases[i].first <= insn && insn <= p->phases[i].last)
+			return p->strings + p->phases[i].name;
+	return "run";
+}
+
+static void
+trace_event(FILE *f, const Plan *p, const VmEvent *e)
+{
+	const PlanInsn *insn = &p->code[e->insn];
+	const char *scope = insn->debug < p->n_debugs
+		? p->strings + p->debugs[insn->debug].scope : "";
+	fputs(",\n{\"ph\": \"X\", \"pid\": 1, \"tid\": 1, \"name\": ", f);
+	print_json_string(f, plan_op_name(insn->op));
+	fputs(", \"cat\": ", f);
+	print_json_string(f, phase_of(p, e->insn));
+	fprintf(f, ", \"ts\": %.3f, \"dur\": %.3f, \"args\": {\"instruction\": %u, "
+		"\"scope\": ", e->start * 1e6, (double)e->seconds * 1e6, e->insn);
+	print_json_string(f, scope);
+	fputs("}}", f);
+}
+
+bool
+trace_write(const char *path, const Plan *p, const VmTimes *t, char *err)
+{
+	OutFile o;
+	Arena a = {0};
+	int64_t before = -1;
+	if (!out_open(&o, path, err))
+		return false;
+	int64_t *top = heights(p, &a);
+	fputs("{\"displayTimeUnit\": \"ms\", \"traceEvents\": [\n"
+		"{\"ph\": \"M\", \"pid\": 1, \"name\": \"process_name\", "
+		"\"args\": {\"name\": \"sluice\"}},\n"
+		"{\"ph\": \"M\", \"pid\": 1, \"tid\": 1, \"name\": \"thread_name\", "
+		"\"args\": {\"name\": \"cpu\"}}", o.f);
+	for (int64_t i = 0; i < t->n_events; i++) {
+		const VmEvent *e = &t->events[i];
+		if (top[e->insn] != before) {
+			before = top[e->insn];
+			fprintf(o.f, ",\n{\"ph\": \"C\", \"pid\": 1, \"name\": "
+				"\"arena\", \"ts\": %.3f, \"args\": "
+				"{\"bytes\": %lld}}", e->start * 1e6,
+				(long long)before);
+		}
+		trace_event(o.f, p, e);
+	}
+	fputs("\n]}\n", o.f);
+	arena_free(&a);
+	return out_commit(&o, err);
+}

@@ -1,0 +1,61 @@
+/* running.h - what the commands that run a plan share: progress on the
+ * terminal, ^C, inputs from a file, the trace, the process's own peak.
+ */
+#ifndef SLUICE_RUNNING_H
+#define SLUICE_RUNNING_H
+
+#include "../vm/vm.h"
+#include "options.h"
+
+/* ---- progress and ^C ---- */
+typedef enum ProgressMode {
+	PROGRESS_NONE, PROGRESS_LINE, PROGRESS_JSON
+} ProgressMode;
+
+typedef struct Running {
+	ProgressMode mode;
+	bool drawn;             /* a line stands on the terminal */
+} Running;
+
+/* Mode from --progress and --quiet; without them a line when stderr is a
+ * terminal.  From here on the first SIGINT or SIGTERM only asks the run to
+ * stop, a second one ends the process. */
+void running_begin(Running *r, const char *progress, bool quiet);
+/* VmOptions.progress; `user` is the Running.  False after a signal. */
+bool running_progress(void *user, const VmProgress *p);
+/* Takes the line away. */
+void running_end(Running *r);
+
+/* ---- the process ---- */
+/* Largest resident size of this process so far. */
+int64_t process_peak_bytes(void);
+/* Seconds a denoising step took; without steps, the run but for its loads. */
+double seconds_per_step(const Plan *p, const VmTimes *t);
+/* False, with the reason in `err` (256 bytes), when `path` cannot be written:
+ * found out before the work, not after it.  Leaves nothing behind. */
+bool output_writable(const char *path, char *err);
+/* Writes the events of a traced run in Chrome's trace form ("X" for each
+ * instruction, "C" for the arena's height in use). */
+bool trace_write(const char *path, const Plan *p, const VmTimes *t, char *err);
+
+/* ---- inputs.c: tensors to a plan's inputs ---- */
+/* Matches the plan's inputs against the set before anything is read: missing
+ * ones (unless they are random, see input_is_random), other shapes (extents of
+ * one do not count) and types.  EXIT_OK, or EXIT_WEIGHTS with all of them in
+ * `err`. */
+int inputs_match(const Plan *p, const TensorSet *set, char *err, size_t size);
+/* Fills the bound Vm's inputs: from the set, else random ones from `seed`. */
+int inputs_fill(const Plan *p, Vm *vm, const TensorSet *set, uint64_t seed,
+	char *err, size_t size);
+/* Whether --seed fills this input when no file does: f32 and named `noise` or
+ * `..._noise`. */
+bool input_is_random(const Plan *p, const PlanPort *port);
+/* "[f=2, h=6, w=8, c=4]" */
+char *port_shape(const Plan *p, const PlanPort *port, char *buf, size_t size);
+int64_t port_elements(const PlanPort *port);
+/* Port as a tensor with one dimension for each axis; false with more than
+ * eight. */
+bool port_tensor(const Plan *p, const PlanPort *port, const void *data,
+	TensorOut *out);
+
+#endif
