@@ -1,6 +1,8 @@
 /* loops.c - see loops.h. */
 #include "loops.h"
 
+#include "../../ir/base.h"
+
 #include <omp.h>
 #include <string.h>
 
@@ -56,6 +58,7 @@ walk_init(Walk *w, const int64_t *box, int views, const View *const *view,
 		w->n[++d] = 1;
 	/* dim 0 becomes the row */
 	w->row = w->n[0];
+	w->block = ROW_MAX;
 	w->dims = d;
 	w->rows = 1;
 	for (int i = 0; i < d; i++)
@@ -77,9 +80,8 @@ walk_threads(const Ctx *ctx, int64_t elements)
 	return t < ctx->threads ? (int)t : ctx->threads < 1 ? 1 : ctx->threads;
 }
 
-/* Puts the block at the start of row `row`. */
-static void
-seek_row(const Walk *w, Block *b, int64_t row)
+void
+walk_seek(const Walk *w, Block *b, int64_t row)
 {
 	for (int v = 0; v < w->views; v++)
 		b->p[v] = w->data[v];
@@ -91,8 +93,8 @@ seek_row(const Walk *w, Block *b, int64_t row)
 	}
 }
 
-static void
-next_row(const Walk *w, Block *b)
+void
+walk_next(const Walk *w, Block *b)
 {
 	for (int d = 0; d < w->dims; d++) {
 		for (int v = 0; v < w->views; v++)
@@ -113,16 +115,16 @@ run_share(const Walk *w, WalkBody body, const void *arg, int64_t from,
 	Block row, b;
 	if (from >= to)
 		return;
-	seek_row(w, &row, from / blocks);
+	walk_seek(w, &row, from / blocks);
 	for (int64_t i = from, k = from % blocks; i < to; i++) {
-		int64_t first = k * ROW_MAX;
-		b.n = w->row - first < ROW_MAX ? w->row - first : ROW_MAX;
+		b.first = k * w->block;
+		b.n = min64(w->row - b.first, w->block);
 		for (int v = 0; v < w->views; v++)
-			b.p[v] = row.p[v] + first * w->step[v]
+			b.p[v] = row.p[v] + b.first * w->step[v]
 				* dtype_bytes(w->dtype[v]);
 		body(w, &b, arg);
 		if (++k == blocks) {
-			next_row(w, &row);
+			walk_next(w, &row);
 			k = 0;
 		}
 	}
@@ -131,7 +133,7 @@ run_share(const Walk *w, WalkBody body, const void *arg, int64_t from,
 void
 walk_run(const Ctx *ctx, const Walk *w, WalkBody body, const void *arg)
 {
-	int64_t blocks = (w->row + ROW_MAX - 1) / ROW_MAX;
+	int64_t blocks = (w->row + w->block - 1) / w->block;
 	int64_t total = w->rows * blocks;
 	int threads = walk_threads(ctx, w->rows * w->row);
 	if (threads > total)

@@ -24,6 +24,7 @@ typedef struct Walk {
 	char *data[WALK_VIEWS];
 	int64_t step[WALK_VIEWS];       /* of the row, in elements */
 	int64_t row;                    /* elements of a row */
+	int64_t block;                  /* the most of them in a block */
 	/* the other axes, fastest first; strides in bytes */
 	int64_t n[AXIS_MAX], stride[WALK_VIEWS][AXIS_MAX];
 	int64_t rows;                   /* product of n */
@@ -34,6 +35,7 @@ typedef struct Walk {
 typedef struct Block {
 	char *p[WALK_VIEWS];
 	int64_t n;
+	int64_t first;                  /* position of element 0 in its row */
 	int64_t pos[AXIS_MAX];          /* walk's own bookkeeping */
 } Block;
 
@@ -41,6 +43,11 @@ typedef struct Block {
  * axes that it lacks.  With `whole_c` the row is the axis c and nothing else. */
 void walk_init(Walk *w, const int64_t *box, int views,
 	const View *const *view, bool whole_c);
+
+/* Puts a block at the start of row `row`, and moves it to the next one (behind
+ * the last comes the first).  They set p, not n. */
+void walk_seek(const Walk *w, Block *b, int64_t row);
+void walk_next(const Walk *w, Block *b);
 
 /* Calls body(walk, block, arg) for every block; at most ctx->threads at a time.
  * No block depends on another, so neither order nor threads show. */
