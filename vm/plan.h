@@ -218,7 +218,9 @@ bool plan_save(const Plan *p, const char *path, PlanError *e);
  * *code is EXIT_PLAN or EXIT_IO. */
 Plan *plan_load(Arena *a, const char *path, bool unchecked, PlanError *e,
 	int *code);
-/* The same from memory (for fuzzing). */
+/* Gate 1 alone, from a file: what a reader needs that runs nothing (`dis`). */
+Plan *plan_read(Arena *a, const char *path, PlanError *e, int *code);
+/* Gate 1 alone, from memory; `data` need not be aligned and is not kept. */
 Plan *plan_parse(Arena *a, const void *data, size_t size, PlanError *e);
 
 /* ---- verify.c: gate 2 ---- */
