@@ -1,0 +1,94 @@
+/* code.c - the order and its loops as a list of steps, with the loop over
+ * denoising steps and the loads of weights.
+ *
+ * A weight is loaded right before its first use, or, when that is inside a
+ * loop, right before the outermost loop around it.
+ */
+#include "program.h"
+
+typedef struct Coder {
+	Program *p;
+	bool *loaded;           /* by weight */
+} Coder;
+
+static void
+step(Program *p, StepKind kind, uint32_t id, int64_t count)
+{
+	*vec_push(&p->steps) = (Step){kind, id, count};
+}
+
+static void
+load_weights(Coder *c, uint32_t first, uint32_t last)
+{
+	const Graph *g = c->p->graph;
+	for (uint32_t i = first; i <= last; i++) {
+		const Node *n = &g->nodes.at[c->p->order.at[i]];
+		for (int k = 0; k < n->nin; k++) {
+			Ref part[2];
+			if (!n->in[k] || !ref_resolve(g, n->in[k], part))
+				continue;
+			const Node *w = &g->nodes.at[part[0].root];
+			if (w->op != OP_weight || c->loaded[part[0].root])
+				continue;
+			c->loaded[part[0].root] = true;
+			step(c->p, STEP_LOAD, part[0].root, 0);
+		}
+	}
+}
+
+/* Outermost loop that begins at position `at` inside `parent`. */
+static int
+loop_at(const Program *p, uint32_t at, int parent)
+{
+	for (size_t i = 0; i < p->loops.n; i++)
+		if (p->loops.at[i].first == at && p->loops.at[i].parent == parent)
+			return (int)i;
+	return LOOP_NONE;
+}
+
+/* Nodes order[first .. last] inside loop `parent`. */
+static void
+code_range(Coder *c, uint32_t first, uint32_t last, int parent, bool loads)
+{
+	Program *p = c->p;
+	for (uint32_t i = first; i <= last; i++) {
+		int loop = loop_at(p, i, parent);
+		uint32_t end = loop == LOOP_NONE ? i : p->loops.at[loop].last;
+		if (loads)
+			load_weights(c, i, end);
+		if (loop == LOOP_NONE) {
+			step(p, STEP_NODE, p->order.at[i], 0);
+			continue;
+		}
+		step(p, STEP_LOOP, (uint32_t)loop, p->loops.at[loop].count);
+		code_range(c, i, end, loop, false);
+		step(p, STEP_NEXT, (uint32_t)loop, 0);
+		i = end;
+	}
+}
+
+/* needs: order and loops.
+ * makes: steps. */
+void
+pass_code(Program *p)
+{
+	const Graph *g = p->graph;
+	Coder c = {p, arena_array(p->arena, g->nodes.n, sizeof *c.loaded)};
+	p->steps.n = 0;
+	for (uint32_t i = 0; i < p->order.n;) {
+		uint32_t end = i;
+		Stage s = (Stage)g->nodes.at[p->order.at[i]].stage;
+		while (end + 1 < p->order.n
+			&& g->nodes.at[p->order.at[end + 1]].stage == s)
+			end++;
+		bool over_steps = s == ST_STEPS || s == ST_LOOP;
+		if (over_steps) {
+			load_weights(&c, i, end);
+			step(p, STEP_LOOP, UINT32_MAX, g->steps);
+		}
+		code_range(&c, i, end, LOOP_NONE, !over_steps);
+		if (over_steps)
+			step(p, STEP_NEXT, UINT32_MAX, 0);
+		i = end + 1;
+	}
+}

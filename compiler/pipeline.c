@@ -1,0 +1,147 @@
+/* pipeline.c - the pass table, and the loop that runs it: start reading here.
+ *
+ * A source becomes a graph (lang/), the passes below turn it into a schedule
+ * with a place for every byte, the last of them into a plan; the plan goes
+ * through the same three gates as one that comes from a file.
+ */
+#include "program.h"
+
+#include <string.h>
+
+typedef struct Pass {
+	char letter;            /* of --dump */
+	const char *name;
+	void (*run)(Program *p);
+} Pass;
+
+static const Pass passes[] = {
+	{'C', "canonicalize", pass_canonicalize},
+	{'F', "fuse", pass_fuse},
+	{'O', "order", pass_order},
+	{'S', "code", pass_code},
+	{'L', "live", pass_live},
+	{'P', "place", pass_place},
+	{'B', "emit", pass_emit},
+};
+
+enum { THREADS_DEFAULT = 16 };
+
+static bool
+wants(const Program *p, char letter)
+{
+	return p->options->dump && strchr(p->options->dump, letter);
+}
+
+/* The storages with lifetimes and places: what live and place decide. */
+static void
+dump_storages(const Program *p)
+{
+	static const char *const role[] = {"value", "weight", "work", "input",
+		"output", "table"};
+	for (size_t i = 0; i < p->storages.n; i++) {
+		const Storage *s = &p->storages.at[i];
+		fprintf(stderr, "  %-6s %12lld bytes live %u..%u @%lld  %s%s\n",
+			role[s->role], (long long)s->bytes, s->first, s->last,
+			(long long)s->offset, s->name,
+			s->same_as == UINT32_MAX ? "" : "  (in place)");
+	}
+}
+
+static void
+dump_steps(const Program *p)
+{
+	int depth = 1;
+	for (size_t i = 0; i < p->steps.n; i++) {
+		const Step *s = &p->steps.at[i];
+		depth -= s->kind == STEP_NEXT;
+		fprintf(stderr, "%4zu%*s", i, 2 * depth, "");
+		depth += s->kind == STEP_LOOP;
+		if (s->kind == STEP_NODE)
+			fprintf(stderr, "%s %%%u\n",
+				op_info[p->graph->nodes.at[s->id].op].name, s->id);
+		else if (s->kind == STEP_LOAD)
+			fprintf(stderr, "load %%%u\n", s->id);
+		else if (s->kind == STEP_NEXT)
+			fputs("next\n", stderr);
+		else
+			fprintf(stderr, "loop %lld\n", (long long)s->count);
+	}
+}
+
+static void
+dump(const Program *p, const Pass *pass)
+{
+	fprintf(stderr, "> after %s\n", pass->name);
+	if (pass->letter == 'B')
+		plan_print(p->out, stderr);
+	else if (pass->letter == 'L' || pass->letter == 'P')
+		dump_storages(p);
+	else if (pass->letter == 'S')
+		dump_steps(p);
+	else
+		ir_print(p->graph, stderr);
+}
+
+static void
+run_passes(Program *p)
+{
+	for (size_t i = 0; i < COUNT_OF(passes); i++) {
+		passes[i].run(p);
+		ir_check(p->graph, passes[i].name);
+		if (wants(p, passes[i].letter))
+			dump(p, &passes[i]);
+	}
+}
+
+/* Our own plan must pass the gates that a stranger's does. */
+static int
+prove(Plan *plan)
+{
+	PlanError e;
+	if (plan_verify(plan, &e) && plan_check(plan, &e, NULL))
+		return EXIT_OK;
+	fprintf(stderr, "sluice: internal error: the plan was refused: %s\n",
+		e.text);
+	return EXIT_INTERNAL;
+}
+
+static Program *
+program_new(Arena *a, const CompileOptions *o)
+{
+	Program *p = arena_alloc(a, sizeof *p);
+	p->arena = a;
+	p->options = o;
+	p->threads = o->threads ? o->threads : THREADS_DEFAULT;
+	p->compile_start = now_seconds();
+	return p;
+}
+
+static void
+program_free(Program *p)
+{
+	vec_free(&p->order);
+	vec_free(&p->loops);
+	vec_free(&p->steps);
+	vec_free(&p->storages);
+}
+
+int
+compile_source(Arena *a, const CompileOptions *o, Plan **plan)
+{
+	int code = EXIT_OK;
+	Program *p = program_new(a, o);
+	p->graph = lang_compile(a, &o->lang, &code);
+	if (!p->graph)
+		return code;
+	ir_check(p->graph, "elaborate");
+	if (wants(p, 'G')) {
+		fputs("> after elaborate\n", stderr);
+		ir_print(p->graph, stderr);
+	}
+	run_passes(p);
+	*plan = p->out;
+	program_free(p);
+	code = prove(*plan);
+	(*plan)->head.compile_seconds = now_seconds() - p->compile_start;
+	return code;
+}

@@ -1,0 +1,117 @@
+/* program.h - what the passes share while a graph becomes a plan: the graph,
+ * the order of its nodes with the loops around them, lifetimes and places.
+ *
+ *   canon.c     canonical form: folding, common subexpressions, dead nodes,
+ *               copies where a value cannot be a view
+ *   fuse.c      epilogues
+ *   hoist.c     work that does not depend on the step, or only on the step
+ *   order.c     the order of nodes
+ *   group.c     loops over slices
+ *   code.c      order and loops to a list of steps (instructions to be)
+ *   live.c      storages and their lifetimes over that list
+ *   emit.c      steps and places to a Plan
+ */
+#ifndef SLUICE_PROGRAM_H
+#define SLUICE_PROGRAM_H
+
+#include "compiler.h"
+
+enum { LOOP_NONE = -1, LOOPS_DEEP = PLAN_REGS };
+
+/* Indices that iteration r of a loop computes of a value along the loop's axis:
+ * [step r + lo, step r + hi), clamped to the extent. */
+typedef struct Slice {
+	int64_t step, lo, hi;
+} Slice;
+
+/* A group: nodes order[first] .. order[last] run for each slice of an axis.
+ * Loops nest or are disjoint. */
+typedef struct Loop {
+	uint32_t first, last;   /* positions in the order */
+	int axis, reg;
+	int64_t slice, count;
+	int parent;             /* index into loops, LOOP_NONE */
+} Loop;
+
+/* What is decided about a node. */
+typedef struct NodePlan {
+	uint32_t position;      /* in the order; UINT32_MAX: no instruction */
+	int loop;               /* innermost loop, LOOP_NONE */
+	Slice slice[AXIS_MAX];  /* step 0: the axis is not sliced */
+} NodePlan;
+
+/* One step of the code list. */
+typedef enum StepKind {
+	STEP_NODE, STEP_LOOP, STEP_NEXT, STEP_LOAD
+} StepKind;
+
+typedef struct Step {
+	StepKind kind;
+	uint32_t id;            /* node, loop (index into loops; UINT32_MAX: the
+	                           loop over denoising steps) or weight */
+	int64_t count;          /* STEP_LOOP of the denoising steps */
+} Step;
+
+/* Bytes in the arena: a value that has a place of its own, a workspace, a
+ * weight, an input, a table. */
+typedef struct Storage {
+	BufferRole role;
+	uint32_t id;            /* node (value, work), weight, input, table */
+	const char *name;
+	DType dtype;
+	AxisSet axes;           /* of the buffer, dense in their order */
+	int64_t n[AXIS_MAX];    /* extents of the buffer */
+	Slice origin[AXIS_MAX]; /* lo, step: index at the buffer's start */
+	int64_t bytes, offset;
+	uint32_t first, last;   /* steps during which it lives, both included */
+	uint32_t same_as;       /* in place of that storage; UINT32_MAX: none */
+} Storage;
+
+typedef struct Program {
+	Arena *arena;
+	const CompileOptions *options;
+	Graph *graph;
+	int threads;
+	Vec(uint32_t) order;    /* nodes that have an instruction */
+	Vec(Loop) loops;
+	NodePlan *plan;         /* by node */
+	Vec(Step) steps;
+	Vec(Storage) storages;
+	uint32_t *storage_of;   /* by node: its value's storage, UINT32_MAX */
+	uint32_t *work_of;      /* by node: its workspace's storage */
+	uint32_t *weight_storage;       /* by weight */
+	uint32_t *table_storage;        /* by table */
+	int64_t height;         /* after placement */
+	PlaceResult placed;
+	double compile_start;
+	Plan *out;
+} Program;
+
+/* ---- ref.c: how a value is addressed in its root ----
+ * Views make no bytes: a value that is a view of a view ... of a root is
+ * addressed in the root's storage. */
+typedef struct Ref {
+	uint32_t root;          /* node with a storage */
+	int8_t axis[AXIS_MAX];  /* by the value's axis: the root's axis it walks,
+	                           -1: none, it is repeated along it */
+	int64_t shift[AXIS_MAX];        /* index in the root = index + shift */
+	int64_t fix[AXIS_MAX];  /* by the root's axis: the one index that the
+	                           value has there, -1: none */
+	int64_t c;              /* channels of this part */
+} Ref;
+/* Fills 1 or (for a join) 2 parts; returns their number, 0 when the value
+ * cannot be addressed so (it must be copied). */
+int ref_resolve(const Graph *g, uint32_t node, Ref part[2]);
+/* A node whose value has a place of its own: neither view nor join. */
+bool is_root(const Graph *g, uint32_t node);
+
+/* A pass. needs/makes are stated at each definition. */
+void pass_canonicalize(Program *p);
+void pass_fuse(Program *p);
+void pass_order(Program *p);
+void pass_code(Program *p);
+void pass_live(Program *p);
+void pass_place(Program *p);
+void pass_emit(Program *p);
+
+#endif

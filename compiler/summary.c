@@ -1,0 +1,257 @@
+/* summary.c - what a plan says of itself: peaks by phase with the values that
+ * make them up, bounds, predicted time.
+ */
+#include "emit.h"
+#include "cost.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- made while emitting ---- */
+
+/* Seconds of the steps of each phase, the denoising loop's taken as often as
+ * there are steps; and flops of all. */
+static void
+predict(Emitter *e)
+{
+	const Program *p = e->p;
+	const Profile *c = cost_profile();
+	size_t phase = 0;
+	double times = 1;
+	int64_t slices[LOOPS_DEEP + 1] = {1};
+	int depth = 0;
+	for (uint32_t i = 0; i < p->steps.n; i++) {
+		const Step *s = &p->steps.at[i];
+		while (phase + 1 < e->phases.n
+			&& e->step_insn[i] >= e->phases.at[phase + 1].first)
+			phase++;
+		bool over_steps = s->id == UINT32_MAX;
+		double seconds = 0;
+		if (s->kind == STEP_LOOP && over_steps)
+			times = (double)s->count;
+		else if (s->kind == STEP_NEXT && over_steps)
+			times = 1;
+		else if (s->kind == STEP_LOOP) {
+			slices[depth + 1] = slices[depth] * s->count;
+			depth++;
+		} else if (s->kind == STEP_NEXT)
+			depth--;
+		else if (s->kind == STEP_LOAD)
+			seconds = cost_load(c, p->storages.at[
+				p->storage_of[s->id]].bytes);
+		else {
+			const Node *n = &e->g->nodes.at[s->id];
+			seconds = cost_node(c, e->g, n, slices[depth]);
+			e->plan.head.flops += times * node_flops(e->g, n);
+		}
+		e->phases.at[phase].predicted_seconds += times * seconds;
+		e->plan.head.predicted_seconds += times * seconds;
+		for (int d = p->plan && s->kind == STEP_NODE
+			? p->plan[s->id].loop : LOOP_NONE; d != LOOP_NONE;
+			d = p->loops.at[d].parent)
+			e->groups.at[e->group_of_loop[d]].predicted_seconds
+				+= times * seconds;
+	}
+}
+
+typedef struct Change { uint32_t at; int64_t bytes; } Change;
+
+/* Largest sum of live bytes of the weights. */
+static int64_t
+weights_peak(const Emitter *e)
+{
+	int64_t *change = arena_array(e->p->arena, e->code.n + 2, sizeof *change);
+	for (size_t i = 0; i < e->buffers.n; i++) {
+		const PlanBuffer *b = &e->buffers.at[i];
+		if (b->role != BUF_WEIGHT)
+			continue;
+		change[b->first] += b->bytes;
+		change[b->last + 1] -= b->bytes;
+	}
+	int64_t live = 0, peak = 0;
+	for (size_t i = 0; i <= e->code.n; i++) {
+		live += change[i];
+		peak = max64(peak, live);
+	}
+	return peak;
+}
+
+/* Highest byte in use over [first, last], and an instruction where it is. */
+static int64_t
+range_peak(const Emitter *e, uint32_t first, uint32_t last, uint32_t *insn)
+{
+	int64_t peak = 0;
+	*insn = first;
+	for (size_t i = 0; i < e->buffers.n; i++) {
+		const PlanBuffer *b = &e->buffers.at[i];
+		if (b->last < first || b->first > last
+			|| b->offset + b->bytes <= peak)
+			continue;
+		peak = b->offset + b->bytes;
+		*insn = b->first > first ? b->first : first;
+	}
+	return peak;
+}
+
+void
+emit_summary(Emitter *e)
+{
+	predict(e);
+	PlanHeader *h = &e->plan.head;
+	for (size_t i = 0; i < e->phases.n; i++) {
+		PlanPhase *p = &e->phases.at[i];
+		p->peak_bytes = range_peak(e, p->first, p->last, &p->peak_insn);
+	}
+	for (size_t i = 0; i < e->groups.n; i++) {
+		PlanGroup *g = &e->groups.at[i];
+		uint32_t insn;
+		g->peak_bytes = range_peak(e, g->first, g->last, &insn);
+	}
+	h->weights_peak = weights_peak(e);
+	h->profile = emit_string(e, cost_profile()->name);
+	h->compile_seconds = now_seconds() - e->p->compile_start;
+}
+
+/* ---- printing ---- */
+
+enum { LIVE_SHOWN = 8 };
+
+/* Ids of the largest buffers that live at an instruction, largest first. */
+static size_t
+largest_live(const Plan *p, uint32_t insn, uint32_t out[LIVE_SHOWN])
+{
+	size_t n = 0;
+	for (uint32_t i = 0; i < p->n_buffers; i++) {
+		const PlanBuffer *b = &p->buffers[i];
+		if (b->first > insn || b->last < insn)
+			continue;
+		size_t at = n < LIVE_SHOWN ? n++ : LIVE_SHOWN;
+		if (at == LIVE_SHOWN
+			&& p->buffers[out[LIVE_SHOWN - 1]].bytes >= b->bytes)
+			continue;
+		at = at == LIVE_SHOWN ? LIVE_SHOWN - 1 : at;
+		while (at > 0 && p->buffers[out[at - 1]].bytes < b->bytes) {
+			out[at] = out[at - 1];
+			at--;
+		}
+		out[at] = i;
+	}
+	return n;
+}
+
+static uint32_t
+kernel_instructions(const Plan *p)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < p->n_code; i++)
+		n += p->code[i].op < CTL_BASE;
+	return n;
+}
+
+static const char *
+scope_of(const Plan *p, uint32_t insn)
+{
+	const PlanDebug *d = &p->debugs[p->code[insn].debug];
+	return p->strings + d->scope;
+}
+
+static void
+print_bytes(FILE *out, const char *label, int64_t bytes)
+{
+	char text[32];
+	fprintf(out, "  %-18s %12s  (%lld bytes)\n", label,
+		format_bytes(text, bytes), (long long)bytes);
+}
+
+void
+summary_print(const Plan *p, FILE *out)
+{
+	const PlanHeader *h = &p->head;
+	fprintf(out, "%s: %s on %s, %u instructions (%u kernels, %u groups)",
+		p->strings + h->name, dtype_name((DType)h->dtype),
+		p->strings + h->target, p->n_code, kernel_instructions(p),
+		p->n_groups);
+	fprintf(out, h->steps ? ", %u denoising steps\n" : "\n", h->steps);
+	print_bytes(out, "peak", h->arena_bytes);
+	for (uint32_t i = 0; i < p->n_phases; i++) {
+		const PlanPhase *f = &p->phases[i];
+		char label[40], text[32];
+		snprintf(label, sizeof label, "  %.30s", p->strings + f->name);
+		fprintf(out, "  %-18s %12s  at %s %s, %.3g s predicted\n", label,
+			format_bytes(text, f->peak_bytes),
+			plan_op_name(p->code[f->peak_insn].op),
+			scope_of(p, f->peak_insn), f->predicted_seconds);
+	}
+	print_bytes(out, "weights", h->weights_bytes);
+	print_bytes(out, "weights at once", h->weights_peak);
+	print_bytes(out, "load bound", h->load_bound);
+	print_bytes(out, "floor bound", h->floor_bound);
+	print_bytes(out, "unsliced peak", h->unsliced_bytes);
+	print_bytes(out, "host staging", h->host_bytes);
+	fprintf(out, "  %-18s %12.3f TFLOP, %.4g s predicted (%s)\n", "work",
+		h->flops / 1e12, h->predicted_seconds, p->strings + h->profile);
+	fprintf(out, "  %-18s %12.3f s\n", "compiled in", h->compile_seconds);
+}
+
+static void
+print_phase_json(const Plan *p, const PlanPhase *f, FILE *out)
+{
+	uint32_t live[LIVE_SHOWN];
+	size_t n = largest_live(p, f->peak_insn, live);
+	fputs("{\"name\": ", out);
+	print_json_string(out, p->strings + f->name);
+	fprintf(out, ", \"peak_bytes\": %lld, \"peak_op\": ",
+		(long long)f->peak_bytes);
+	print_json_string(out, plan_op_name(p->code[f->peak_insn].op));
+	fputs(", \"peak_scope\": ", out);
+	print_json_string(out, scope_of(p, f->peak_insn));
+	fprintf(out, ", \"predicted_seconds\": %.9g, \"live\": [",
+		f->predicted_seconds);
+	for (size_t i = 0; i < n; i++) {
+		fprintf(out, "%s{\"name\": ", i ? ", " : "");
+		print_json_string(out, p->strings + p->buffers[live[i]].name);
+		fprintf(out, ", \"bytes\": %lld}",
+			(long long)p->buffers[live[i]].bytes);
+	}
+	fputs("]}", out);
+}
+
+void
+summary_print_json(const Plan *p, FILE *out)
+{
+	const PlanHeader *h = &p->head;
+	fputs("{\"name\": ", out);
+	print_json_string(out, p->strings + h->name);
+	fprintf(out, ", \"dtype\": \"%s\", \"target\": ",
+		dtype_name((DType)h->dtype));
+	print_json_string(out, p->strings + h->target);
+	fputs(", \"profile\": ", out);
+	print_json_string(out, p->strings + h->profile);
+	const struct { const char *key; int64_t value; } numbers[] = {
+		{"peak_bytes", h->arena_bytes}, {"host_peak_bytes", h->host_bytes},
+		{"arena_bytes", h->arena_bytes},
+		{"load_bound_bytes", h->load_bound},
+		{"floor_bound_bytes", h->floor_bound},
+		{"weights_bytes", h->weights_bytes},
+		{"weights_peak_bytes", h->weights_peak},
+		{"steps", h->steps}, {"ops", kernel_instructions(p)},
+		{"groups", p->n_groups}, {"instructions", p->n_code},
+	};
+	for (size_t i = 0; i < COUNT_OF(numbers); i++)
+		fprintf(out, ", \"%s\": %lld", numbers[i].key,
+			(long long)numbers[i].value);
+	fprintf(out, ", \"flops\": %.17g, \"predicted_seconds\": %.9g",
+		h->flops, h->predicted_seconds);
+	fprintf(out, ", \"unsliced\": {\"peak_bytes\": %lld, "
+		"\"predicted_seconds\": %.9g}", (long long)h->unsliced_bytes,
+		h->unsliced_seconds);
+	fprintf(out, ", \"order_proven\": %s, \"placement_proven\": %s, "
+		"\"compile_seconds\": %.6f, \"phases\": [",
+		h->order_proven ? "true" : "false",
+		h->placement_proven ? "true" : "false", h->compile_seconds);
+	for (uint32_t i = 0; i < p->n_phases; i++) {
+		fputs(i ? ", " : "", out);
+		print_phase_json(p, &p->phases[i], out);
+	}
+	fputs("]}\n", out);
+}
