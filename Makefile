@@ -9,7 +9,7 @@ WERROR   ?= $(if $(CI),-Werror)
 OPT      ?= -O2
 SANITIZE ?=
 CFLAGS   += -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(WERROR) -fopenmp \
-	-I$(BUILD) $(SANITIZE) -MMD -MP
+	-I. -I$(BUILD) $(SANITIZE) -MMD -MP
 LDLIBS    = -lxsmm -lxsmmext -lxsmmnoblas -lopenblas -lyaml -lpng -lgif \
 	-lxxhash -lutf8proc -lpthread -ldl -lm
 # The kernels' arithmetic: vectorised, but no reassociation and no contraction,

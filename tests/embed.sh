@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints C source with the given files as byte arrays: lang_builtins[].
-echo '#include "../../lang/lang.h"'
+echo '#include "lang/lang.h"'
 i=0
 for f; do
 	printf 'static const char text_%d[] = {' $i
