@@ -118,6 +118,12 @@ ops_axis(Op op, const Attr *attr, int operand, AxisSet has, int axis)
 	return rule_class(op_info[op].in[operand].rule, attr, axis);
 }
 
+static int64_t
+floor_div(int64_t a, int64_t b)
+{
+	return a / b - (a % b < 0);
+}
+
 void
 ops_window(Op op, const Attr *attr, int axis, int64_t in, int64_t out,
 	int64_t *lo, int64_t *hi)
@@ -128,8 +134,11 @@ ops_window(Op op, const Attr *attr, int axis, int64_t in, int64_t out,
 		*hi = (*hi - 1) * attr->stride[i] - attr->before[i]
 			+ attr->kernel[i];
 	} else {                        /* resize, nearest */
-		*lo = *lo * in / out;
-		*hi = (*hi - 1) * in / out + 1;
+		/* floor(i in / out) is i / 2 for out = 2 in and 2 in - 1 */
+		bool twice = out == 2 * in || out == 2 * in - 1;
+		int64_t a = twice ? 1 : in, b = twice ? 2 : out;
+		*lo = floor_div(*lo * a, b);
+		*hi = floor_div((*hi - 1) * a, b) + 1;
 	}
 }
 
