@@ -16,6 +16,7 @@ typedef struct Pass {
 
 static const Pass passes[] = {
 	{'C', "canonicalize", pass_canonicalize},
+	{'H', "hoist", pass_hoist},
 	{'F', "fuse", pass_fuse},
 	{'O', "order", pass_order},
 	{'S', "code", pass_code},

@@ -107,6 +107,7 @@ bool is_root(const Graph *g, uint32_t node);
 
 /* A pass. needs/makes are stated at each definition. */
 void pass_canonicalize(Program *p);
+void pass_hoist(Program *p);
 void pass_fuse(Program *p);
 void pass_order(Program *p);
 void pass_code(Program *p);
