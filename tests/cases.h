@@ -1,0 +1,770 @@
+/* cases.h - random calls of every kernel, for cut.c (a slice has the bits of
+ * the whole) and kernels.c (the values).
+ *
+ * One generator gen_X for each kernel row of ops.def; a row without one does not
+ * build.  A Case says shapes, types and attributes; a Store is the memory of one
+ * operand: with gaps, in any order of axes, poisoned around the numbers.
+ */
+#ifndef SLUICE_CASES_H
+#define SLUICE_CASES_H
+
+#include "../ir/base.h"
+#include "../kernels/kernels.h"
+#include "test.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* ---- random numbers ---- */
+
+static uint64_t rng_state = 1;
+
+static inline uint64_t
+rng_next(void)                  /* splitmix64 */
+{
+	uint64_t z = rng_state += 0x9e3779b97f4a7c15u;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+static inline int64_t
+rng_int(int64_t lo, int64_t hi) /* both included */
+{
+	return lo + (int64_t)(rng_next() % (uint64_t)(hi - lo + 1));
+}
+
+static inline bool
+rng_chance(int percent)
+{
+	return rng_int(1, 100) <= percent;
+}
+
+static inline double
+rng_real(double lo, double hi)
+{
+	return lo + (hi - lo) * (double)(rng_next() >> 11) * 0x1p-53;
+}
+
+/* ---- values and their memory ---- */
+
+typedef struct Value {
+	bool on;
+	AxisSet axes;
+	int64_t n[AXIS_MAX];    /* 1 for axes it lacks */
+	DType dtype;
+	int64_t seam;           /* > 0: two parts, so many channels in the first */
+	bool vector;            /* a weight: dense along c */
+	bool matrix;            /* to be packed */
+	bool integers;
+	double lo, hi;          /* range of the numbers */
+} Value;
+
+typedef struct Case {
+	Op op;
+	Attr attr;
+	DType type;             /* the compilation's */
+	bool big;
+	Value out, in[OPERANDS_MAX];
+} Case;
+
+typedef struct Store {
+	Operand o;
+	char *buf[2];
+	int64_t bytes[2];
+} Store;
+
+enum { POISON = 0xA5 };
+
+/* Index tuples of a box in walking order; false behind the last. */
+static inline bool
+index_next(const int64_t *n, int64_t *i)
+{
+	for (int a = AXIS_MAX - 1; a >= 0; a--) {
+		if (++i[a] < n[a])
+			return true;
+		i[a] = 0;
+	}
+	return false;
+}
+
+static inline char *
+view_at(const View *v, const int64_t *i)
+{
+	int64_t at = 0;
+	for (int a = 0; a < AXIS_MAX; a++)
+		at += (v->axes >> a & 1 ? i[a] : 0) * v->stride[a];
+	return v->data + at * dtype_bytes(v->dtype);
+}
+
+static inline int64_t
+box_count(const int64_t *n)
+{
+	int64_t e = 1;
+	for (int a = 0; a < AXIS_MAX; a++)
+		e *= n[a];
+	return e;
+}
+
+static inline double
+number_get(DType t, const char *p)
+{
+	float x;
+	if (t == DT_I32) {
+		int32_t i;
+		memcpy(&i, p, 4);
+		return i;
+	}
+	convert(DT_F32, &x, t, p, 1);
+	return (double)x;
+}
+
+static inline void
+number_put(DType t, char *p, double x)
+{
+	int32_t i = (int32_t)x;
+	float f = (float)x;
+	if (t == DT_I32)
+		memcpy(p, &i, 4);
+	else
+		convert(t, p, DT_F32, &f, 1);
+}
+
+/* Memory for a box; `loose`: with gaps and in any order of axes (c stays the
+ * fastest). */
+static inline void
+store_view(Store *s, int part, DType t, AxisSet axes, const int64_t *n,
+	bool loose)
+{
+	int order[AXIS_MAX];
+	View *v = &s->o.part[part];
+	int64_t stride = 1, at = 0;
+	memset(v, 0, sizeof *v);
+	v->dtype = t;
+	v->axes = axes;
+	for (int i = 0; i < AXIS_MAX; i++)
+		order[i] = AXIS_MAX - 1 - i;
+	for (int i = 1; loose && i < AXIS_MAX; i++) {
+		int k = (int)rng_int(1, i), tmp = order[i];
+		order[i] = order[k];
+		order[k] = tmp;
+	}
+	for (int i = 0; i < AXIS_MAX; i++) {
+		int a = order[i];
+		v->n[a] = v->full[a] = n[a];
+		if (!(axes >> a & 1))
+			continue;
+		int64_t front = loose && rng_chance(30) ? rng_int(0, 2) : 0;
+		int64_t back = loose && rng_chance(30) ? rng_int(0, 2) : 0;
+		v->stride[a] = stride;
+		at += front * stride;
+		stride *= n[a] + front + back;
+	}
+	s->bytes[part] = stride * dtype_bytes(t);
+	s->buf[part] = aligned_alloc(64, (size_t)round_up(
+		max64(s->bytes[part], 1), 64));
+	memset(s->buf[part], POISON, (size_t)s->bytes[part]);
+	v->data = s->buf[part] + at * dtype_bytes(t);
+	s->o.parts = part + 1;
+}
+
+static inline Store
+store_new(const Value *v, bool loose)
+{
+	Store s = {0};
+	int64_t n[AXIS_MAX];
+	memcpy(n, v->n, sizeof n);
+	if (!v->on)
+		return s;
+	n[AXIS_C] = v->seam ? v->seam : v->n[AXIS_C];
+	store_view(&s, 0, v->dtype, v->axes, n, loose && !v->vector);
+	n[AXIS_C] = v->n[AXIS_C] - v->seam;
+	if (v->seam)
+		store_view(&s, 1, v->dtype, v->axes, n, loose);
+	return s;
+}
+
+static inline void
+store_fill(Store *s, const Value *v)
+{
+	for (int p = 0; p < s->o.parts; p++) {
+		int64_t i[AXIS_MAX] = {0};
+		const View *x = &s->o.part[p];
+		do {
+			double r = v->integers
+				? (double)rng_int((int64_t)v->lo, (int64_t)v->hi)
+				: rng_real(v->lo, v->hi);
+			number_put(x->dtype, view_at(x, i), r);
+		} while (index_next(x->n, i));
+	}
+}
+
+static inline void
+store_free(Store *s)
+{
+	free(s->buf[0]);
+	free(s->buf[1]);
+	memset(s, 0, sizeof *s);
+}
+
+/* Whether the bytes of a result's memory outside its box are untouched. */
+static inline bool
+store_poisoned(const Store *s)
+{
+	const View *v = &s->o.part[0];
+	int64_t i[AXIS_MAX] = {0}, size = dtype_bytes(v->dtype), left = 0;
+	char *copy = malloc((size_t)max64(s->bytes[0], 1));
+	memcpy(copy, s->buf[0], (size_t)s->bytes[0]);
+	do {
+		char *at = copy + (view_at(v, i) - s->buf[0]);
+		memset(at, POISON, (size_t)size);
+	} while (index_next(v->n, i));
+	while (left < s->bytes[0] && (unsigned char)copy[left] == POISON)
+		left++;
+	free(copy);
+	return left == s->bytes[0];
+}
+
+/* ---- a call ---- */
+
+/* A matrix operand is filled in file order and packed when the call's input is
+ * known; `plain` (may be NULL) receives the numbers in file order. */
+static inline void
+case_pack(const Case *c, Operand *args, Store *w, double *plain)
+{
+	const Value *v = &c->in[1];
+	int64_t n = v->n[AXIS_C];
+	char *file = malloc((size_t)(n * dtype_bytes(v->dtype)));
+	for (int64_t i = 0; i < n; i++) {
+		char *at = file + i * dtype_bytes(v->dtype);
+		number_put(v->dtype, at, rng_real(v->lo, v->hi));
+		if (plain)
+			plain[i] = number_get(v->dtype, at);
+	}
+	MatrixLayout m = matrix_layout(c->op, args, &c->attr);
+	pack_rows(&m, v->dtype, w->o.part[0].data, v->dtype, file, 0,
+		m.rows[0] + m.rows[1]);
+	free(file);
+}
+
+/* Memory and numbers of all operands; args[0] is left to the caller, but its
+ * shape is set. */
+static inline void
+case_operands(const Case *c, Operand *args, Store *in, bool loose,
+	double *plain)
+{
+	memset(args, 0, sizeof *args * (OPERANDS_MAX + 2));
+	Store out = {0};
+	store_view(&out, 0, c->out.dtype, c->out.axes, c->out.n, false);
+	args[0] = out.o;
+	for (int i = 0; i < OPERANDS_MAX; i++) {
+		in[i] = store_new(&c->in[i], loose && rng_chance(60));
+		args[1 + i] = in[i].o;
+		if (c->in[i].on && !c->in[i].matrix)
+			store_fill(&in[i], &c->in[i]);
+	}
+	if (c->in[1].matrix)
+		case_pack(c, args, &in[1], plain);
+	store_free(&out);
+}
+
+static inline KStatus
+case_call(const Case *c, Operand *args, int threads)
+{
+	Ctx ctx = {.threads = threads, .prepare = true};
+	Kernel kernel = cpu_kernel(c->op);
+	Operand *work = &args[1 + op_nin(c->op)];
+	char *mem = NULL;
+	if (op_info[c->op].flags & OPF_WORK) {
+		int64_t bytes = cpu_work_bytes(c->op, args, &c->attr, threads);
+		mem = aligned_alloc(256, (size_t)round_up(max64(bytes, 1),
+			256));
+		memset(mem, 0xFF, (size_t)bytes);
+		memset(work, 0, sizeof *work);
+		work->parts = bytes > 0;
+		View *v = &work->part[0];
+		v->data = mem;
+		v->axes = AXIS_BIT(AXIS_C);
+		for (int a = 0; a < AXIS_MAX; a++)
+			v->n[a] = v->full[a] = 1;
+		v->n[AXIS_C] = v->full[AXIS_C] = bytes / 4;
+		v->stride[AXIS_C] = 1;
+	}
+	KStatus s = kernel(&ctx, args, &c->attr);
+	ctx.prepare = false;
+	if (s == K_OK)
+		s = kernel(&ctx, args, &c->attr);
+	free(mem);
+	return s;
+}
+
+/* ---- generators ---- */
+
+/* A value of the given axes; extents from n[]. */
+static inline Value
+value_of(DType t, AxisSet axes, const int64_t *n)
+{
+	Value v = {.on = true, .axes = axes, .dtype = t, .lo = -1, .hi = 1};
+	for (int a = 0; a < AXIS_MAX; a++)
+		v.n[a] = axes >> a & 1 ? n[a] : 1;
+	return v;
+}
+
+static inline Value
+value_vector(DType t, int64_t n)
+{
+	int64_t e[AXIS_MAX] = {0};
+	e[AXIS_C] = n;
+	Value v = value_of(t, AXIS_BIT(AXIS_C), e);
+	v.vector = true;
+	return v;
+}
+
+/* Random extents for all axes, and a random set of axes, at most `most` of them
+ * beside c. */
+static inline AxisSet
+random_axes(const Case *c, int64_t *n, int most)
+{
+	static const int usual[] = {AXIS_STEP, AXIS_B, AXIS_F, AXIS_H, AXIS_W,
+		AXIS_DECLARED, AXIS_TOKEN};
+	AxisSet axes = 0;
+	for (int a = 0; a < AXIS_MAX; a++)
+		n[a] = rng_int(1, c->big ? 9 : 7);
+	n[AXIS_C] = c->big ? rng_int(900, 2100) : rng_chance(20)
+		? rng_int(1, 3) : rng_int(4, 40);
+	while (most > 0 && rng_chance(85)) {
+		axes |= AXIS_BIT(usual[rng_int(0, 6)]);
+		most--;
+	}
+	return axes;
+}
+
+static inline AxisSet
+random_subset(AxisSet axes, int percent)
+{
+	AxisSet s = 0;
+	for (int a = 0; a < AXIS_MAX; a++)
+		if (axes >> a & 1 && rng_chance(percent))
+			s |= AXIS_BIT(a);
+	return s;
+}
+
+/* The compilation's type or f32. */
+static inline DType
+random_type(const Case *c)
+{
+	return rng_chance(70) ? c->type : DT_F32;
+}
+
+static inline void
+random_seam(Value *v)
+{
+	if (v->n[AXIS_C] > 1 && rng_chance(50))
+		v->seam = rng_int(1, v->n[AXIS_C] - 1);
+}
+
+static const AxisSet bit_c = AXIS_BIT(AXIS_C);
+
+/* One or two elementwise operands that are broadcast to the result. */
+static inline void
+gen_each(Case *c, int operands)
+{
+	int64_t n[AXIS_MAX];
+	AxisSet axes = random_axes(c, n, 4);
+	if (rng_chance(90))
+		axes |= bit_c;
+	DType t = random_type(c);
+	c->out = value_of(rng_chance(80) ? t : DT_F32, axes, n);
+	for (int i = 0; i < operands; i++)
+		c->in[i] = value_of(random_type(c),
+			i == 1 ? random_subset(axes, 60) : axes, n);
+}
+
+static inline void
+gen_binary(Case *c)
+{
+	bool number = rng_chance(30);
+	gen_each(c, number ? 1 : 2);
+	if (number) {
+		c->attr.scalar = rng_real(-2, 2);
+		c->attr.reversed = (c->op == OP_sub || c->op == OP_div)
+			&& rng_chance(50);
+	} else if (c->op != OP_div && rng_chance(30)) {
+		Value x = c->in[0];
+		c->in[0] = c->in[1];
+		c->in[1] = x;
+	}
+	if (c->op == OP_div) {
+		c->in[0].lo = c->in[1].lo = 0.5;
+		c->in[0].hi = c->in[1].hi = 2;
+	}
+}
+
+static inline void
+gen_unary(Case *c)
+{
+	gen_each(c, 1);
+	c->in[0].lo = -6;
+	c->in[0].hi = 6;
+	c->attr.lo = -0.5;
+	c->attr.hi = 0.75;
+	if (c->op != OP_clamp)
+		c->attr.lo = c->attr.hi = 0;
+}
+
+static inline void gen_add(Case *c) { gen_binary(c); }
+static inline void gen_sub(Case *c) { gen_binary(c); }
+static inline void gen_mul(Case *c) { gen_binary(c); }
+static inline void gen_div(Case *c) { gen_binary(c); }
+static inline void gen_silu(Case *c) { gen_unary(c); }
+static inline void gen_gelu(Case *c) { gen_unary(c); }
+static inline void gen_gelu_tanh(Case *c) { gen_unary(c); }
+static inline void gen_sigmoid(Case *c) { gen_unary(c); }
+static inline void gen_clamp(Case *c) { gen_unary(c); }
+
+static inline void
+gen_geglu(Case *c)
+{
+	int64_t n[AXIS_MAX];
+	AxisSet axes = random_axes(c, n, 4) | bit_c;
+	c->out = value_of(c->type, axes, n);
+	n[AXIS_C] *= 2;
+	c->in[0] = value_of(random_type(c), axes, n);
+	c->in[0].lo = -4;
+	c->in[0].hi = 4;
+}
+
+static inline void
+gen_copy(Case *c)
+{
+	gen_each(c, 1);
+	if (c->in[0].axes & bit_c)
+		random_seam(&c->in[0]);
+}
+
+static inline void
+gen_fill(Case *c)
+{
+	gen_each(c, 0);
+	c->attr.scalar = rng_real(-2, 2);
+}
+
+/* An axis of the set other than c, or -1. */
+static inline int
+random_axis(AxisSet axes)
+{
+	axes &= (AxisSet)~bit_c;
+	if (!axes)
+		return -1;
+	for (;;) {
+		int a = (int)rng_int(0, AXIS_MAX - 1);
+		if (axes >> a & 1)
+			return a;
+	}
+}
+
+static inline void
+gen_index(Case *c)
+{
+	int64_t n[AXIS_MAX];
+	AxisSet axes = random_axes(c, n, 3) | AXIS_BIT(AXIS_F);
+	int a = random_axis(axes);
+	n[a] = rng_int(1, 40);
+	c->out = value_of(DT_F32, axes, n);
+	c->attr.axis = (uint8_t)a;
+}
+
+static inline void
+gen_resize(Case *c)
+{
+	int64_t n[AXIS_MAX];
+	AxisSet axes = random_axes(c, n, 4) | bit_c | AXIS_BIT(AXIS_H);
+	DType t = random_type(c);
+	c->in[0] = value_of(t, axes, n);
+	c->attr.over = random_subset(axes & (AxisSet)~bit_c, 60);
+	if (!c->attr.over)
+		c->attr.over = AXIS_BIT(AXIS_H);
+	for (int a = 0; a < AXIS_MAX; a++)
+		if (c->attr.over >> a & 1)
+			n[a] = rng_chance(40) ? 2 * n[a] - rng_int(0, 1)
+				: rng_int(1, 13);
+	c->out = value_of(t, axes, n);
+}
+
+static inline void
+gen_sinusoid(Case *c)
+{
+	int64_t n[AXIS_MAX];
+	AxisSet axes = random_axes(c, n, 3);
+	c->in[0] = value_of(random_type(c), axes, n);
+	c->in[0].lo = -2;
+	c->in[0].hi = rng_chance(50) ? 10 : 999;
+	n[AXIS_C] = rng_int(2, 40);
+	c->out = value_of(c->type, axes | bit_c, n);
+	c->attr.sin_first = rng_chance(50);
+	c->attr.interleave = rng_chance(50);
+}
+
+static inline void
+gen_embed(Case *c)
+{
+	int64_t n[AXIS_MAX];
+	AxisSet axes = random_axes(c, n, 3);
+	c->in[0] = value_of(rng_chance(60) ? DT_I32 : DT_F32, axes, n);
+	c->attr.rows = rng_int(1, 30);
+	c->in[0].integers = true;
+	c->in[0].lo = 0;
+	c->in[0].hi = (double)(c->attr.rows - 1);
+	c->in[1] = value_vector(c->type, c->attr.rows * n[AXIS_C]);
+	c->out = value_of(c->type, axes | bit_c, n);
+}
+
+static inline void
+gen_sample(Case *c)
+{
+	int64_t n[AXIS_MAX];
+	AxisSet axes = random_axes(c, n, 4) | bit_c;
+	c->in[0] = value_of(rng_chance(80) ? DT_F32 : c->type, axes, n);
+	c->in[1] = value_of(random_type(c), axes, n);
+	c->in[2] = value_vector(DT_F32, 8);
+	c->in[2].lo = 0.1;
+	c->out = value_of(DT_F32, axes, n);
+}
+
+/* ---- norms ---- */
+
+/* Channels that are a multiple of a number of groups, which is set. */
+static inline int64_t
+random_groups(Case *c)
+{
+	c->attr.groups = (int32_t)rng_int(1, c->big ? 32 : 6);
+	int64_t per = rng_chance(20) ? 1 : rng_int(1, 12);
+	if (c->big)
+		per = rng_chance(30) ? rng_int(520, 700) / 4 : 60;
+	if (c->big && rng_chance(30)) {
+		c->attr.groups = 2;
+		per = 1100;
+	}
+	return c->attr.groups * per;
+}
+
+static inline void
+gen_norm_stats(Case *c)
+{
+	int64_t n[AXIS_MAX];
+	AxisSet axes = random_axes(c, n, 4) | AXIS_BIT(AXIS_W) | bit_c;
+	n[AXIS_C] = random_groups(c);
+	c->in[0] = value_of(c->type, axes, n);
+	random_seam(&c->in[0]);
+	c->attr.over = random_subset(axes & (AxisSet)~bit_c, 60);
+	if (!c->attr.over)
+		c->attr.over = AXIS_BIT(AXIS_W);
+	AxisSet gone = (AxisSet)(c->attr.over
+		& ~(AXIS_BIT(AXIS_F) | AXIS_BIT(AXIS_H)));
+	n[AXIS_C] = 2 * c->attr.groups;
+	c->out = value_of(DT_F32, axes & (AxisSet)~gone, n);
+}
+
+static inline void
+gen_norm_combine(Case *c)
+{
+	int64_t n[AXIS_MAX];
+	AxisSet axes = random_axes(c, n, 3) | AXIS_BIT(AXIS_H) | bit_c;
+	random_groups(c);
+	c->attr.rows = rng_int(1, 50);
+	c->attr.eps = 1e-5;
+	c->attr.over = random_subset(axes & (AxisSet)~bit_c, 50);
+	n[AXIS_C] = 2 * c->attr.groups;
+	c->in[0] = value_of(DT_F32, axes, n);
+	c->in[0].lo = 0.1;
+	c->out = value_of(DT_F32, axes & (AxisSet)~c->attr.over, n);
+}
+
+static inline void
+gen_norm_apply(Case *c)
+{
+	int64_t n[AXIS_MAX];
+	AxisSet axes = random_axes(c, n, 4) | bit_c;
+	n[AXIS_C] = random_groups(c);
+	c->in[0] = value_of(random_type(c), axes, n);
+	c->in[2] = value_vector(c->type, n[AXIS_C]);
+	c->in[3] = c->in[2];
+	random_seam(&c->in[0]);
+	c->out = value_of(c->type, axes, n);
+	n[AXIS_C] = 2 * c->attr.groups;
+	c->in[1] = value_of(DT_F32, random_subset(axes, 50) | bit_c, n);
+	c->attr.act = (uint8_t)rng_int(0, ACT_COUNT - 1);
+}
+
+static inline void
+gen_layer_norm(Case *c)
+{
+	int64_t n[AXIS_MAX];
+	AxisSet axes = random_axes(c, n, 4) | bit_c;
+	c->in[0] = value_of(random_type(c), axes, n);
+	c->in[1] = value_vector(c->type, n[AXIS_C]);
+	c->in[2] = c->in[1];
+	c->out = value_of(c->type, axes, n);
+	c->attr.eps = 1e-5;
+}
+
+/* ---- matrix work ---- */
+
+/* bias, row and add for a result of that shape */
+static inline void
+gen_epilogue(Case *c, int64_t bias)
+{
+	const Value *y = &c->out;
+	if (rng_chance(60))
+		c->in[2] = value_vector(c->type, bias);
+	if (rng_chance(40) && !c->attr.geglu)
+		c->in[3] = value_of(random_type(c),
+			random_subset(y->axes, 40) | bit_c, y->n);
+	if (rng_chance(40))
+		c->in[4] = value_of(random_type(c), y->axes, y->n);
+	c->attr.act = (uint8_t)(c->attr.geglu || rng_chance(60) ? ACT_NONE
+		: rng_int(0, ACT_COUNT - 1));
+}
+
+static inline void
+gen_linear(Case *c)
+{
+	int64_t n[AXIS_MAX];
+	AxisSet axes = random_axes(c, n, 3) | bit_c;
+	n[AXIS_C] = c->big ? rng_int(60, 200) : rng_int(1, 40);
+	c->in[0] = value_of(random_type(c), axes, n);
+	random_seam(&c->in[0]);
+	c->attr.geglu = rng_chance(30);
+	int64_t in = n[AXIS_C];
+	n[AXIS_C] = rng_int(1, c->big ? 150 : 50);
+	int64_t rows = n[AXIS_C] * (c->attr.geglu ? 2 : 1);
+	c->in[1] = value_vector(c->type, rows * in);
+	c->in[1].matrix = true;
+	c->out = value_of(c->type, axes, n);
+	gen_epilogue(c, rows);
+}
+
+static inline void
+gen_conv(Case *c)
+{
+	int64_t n[AXIS_MAX], taps = 1;
+	AxisSet axes = random_axes(c, n, 4) | bit_c | AXIS_BIT(AXIS_W);
+	n[AXIS_C] = c->big ? rng_int(60, 140) : rng_int(1, 20);
+	c->in[0] = value_of(random_type(c), axes, n);
+	random_seam(&c->in[0]);
+	int64_t in = n[AXIS_C];
+	AxisSet over = random_subset(axes & (AxisSet)~bit_c, 60);
+	while (__builtin_popcount(over) > 3)
+		over &= (AxisSet)(over - 1);
+	if (!over)
+		over = AXIS_BIT(AXIS_W);
+	c->attr.over = over;
+	for (int a = 0; a < AXIS_MAX; a++) {
+		int i = over_index(over, a);
+		if (!(over >> a & 1))
+			continue;
+		int64_t k = rng_int(1, 3), stride = rng_int(1, 2);
+		int64_t before = rng_int(0, k - 1), after = rng_int(0, k - 1);
+		if (n[a] + before + after < k)
+			before = after = k - 1;
+		c->attr.kernel[i] = (int32_t)k;
+		c->attr.stride[i] = (int32_t)stride;
+		c->attr.before[i] = (int32_t)before;
+		c->attr.after[i] = (int32_t)after;
+		n[a] = (n[a] + before + after - k) / stride + 1;
+		taps *= k;
+	}
+	n[AXIS_C] = rng_int(1, c->big ? 100 : 40);
+	c->in[1] = value_vector(c->type, n[AXIS_C] * in * taps);
+	c->in[1].matrix = true;
+	c->out = value_of(c->type, axes, n);
+	gen_epilogue(c, n[AXIS_C]);
+}
+
+/* q has some of the axes, k and v others; those in `over` are summed. */
+static inline void
+gen_attend(Case *c)
+{
+	int64_t n[AXIS_MAX], nk[AXIS_MAX];
+	AxisSet all = random_axes(c, n, 4) | AXIS_BIT(AXIS_H);
+	AxisSet q = random_subset(all, 75), k = random_subset(all, 75);
+	AxisSet over = random_subset(k, 60);
+	if (!over) {
+		over = AXIS_BIT(AXIS_H);
+		k |= over;
+	}
+	c->attr.causal = rng_chance(25);
+	if (c->attr.causal) {
+		over &= (AxisSet)-over;
+		q |= over;
+	}
+	memcpy(nk, n, sizeof nk);
+	for (int a = 0; a < AXIS_MAX && !c->attr.causal; a++)
+		if (over >> a & 1)
+			nk[a] = rng_int(1, c->big ? 20 : 9);
+	c->attr.over = over;
+	c->attr.heads = (int32_t)rng_int(1, 3);
+	int64_t d = rng_int(1, c->big ? 80 : 20);
+	n[AXIS_C] = nk[AXIS_C] = c->attr.heads * d;
+	c->attr.scale = 1 / sqrt((double)d);
+	c->in[0] = value_of(c->type, q | bit_c, n);
+	c->in[1] = value_of(c->type, k | bit_c, nk);
+	if (rng_chance(20))     /* heads of v may be as wide as they like */
+		nk[AXIS_C] = c->attr.heads * rng_int(1, 20);
+	c->in[2] = value_of(c->type, k | bit_c, nk);
+	n[AXIS_C] = nk[AXIS_C];
+	c->out = value_of(c->type,
+		q | (AxisSet)(k & ~over) | bit_c, n);
+}
+
+typedef void (*Generator)(Case *c);
+
+static const Generator generators[OP_COUNT] = {
+#define NO_KERNEL(name_, attr_, flags_, operands_, doc_)
+#define OP(name_, attr_, flags_, operands_, doc_) [OP_##name_] = gen_##name_,
+#include "../ir/ops.def"
+};
+
+static inline Case
+case_new(Op op, uint64_t seed)
+{
+	Case c = {.op = op};
+	rng_state = seed * 1000003u + (uint64_t)op;
+	rng_next();
+	c.type = (DType)(seed % 3);
+	c.big = seed % 8 == 7;
+	generators[op](&c);
+	return c;
+}
+
+/* "b=2 h=3 c=4" */
+static inline const char *
+value_print(const Value *v, char *buf, size_t size)
+{
+	int at = snprintf(buf, size, "%s", dtype_name(v->dtype));
+	for (int a = 0; a < AXIS_MAX; a++)
+		if (v->axes >> a & 1)
+			at += snprintf(buf + at, size - (size_t)at, " %d:%lld", a,
+				(long long)v->n[a]);
+	if (v->seam)
+		snprintf(buf + at, size - (size_t)at, " seam %lld",
+			(long long)v->seam);
+	return buf;
+}
+
+static inline void
+case_print(const Case *c, uint64_t seed)
+{
+	char buf[256];
+	printf("# %s seed %llu: out %s\n", op_info[c->op].name,
+		(unsigned long long)seed, value_print(&c->out, buf, sizeof buf));
+	for (int i = 0; i < OPERANDS_MAX; i++)
+		if (c->in[i].on)
+			printf("#   %s %s\n", op_info[c->op].in[i].name,
+				value_print(&c->in[i], buf, sizeof buf));
+	printf("#   over %x groups %d act %d geglu %d causal %d heads %d\n",
+		c->attr.over, c->attr.groups, c->attr.act, c->attr.geglu,
+		c->attr.causal, c->attr.heads);
+}
+
+#endif
