@@ -139,11 +139,10 @@ step_up(const Search *z, int32_t s, int64_t floor, const uint32_t *open,
 		}
 		for (size_t m = 0; m < n; m++) {
 			uint32_t j = open[m];
-			if (z->bottom[j] == floor && p->lo[j] < p->hi[i]
-				&& p->hi[j] > p->lo[i]
+			if (p->lo[j] < p->hi[i] && p->hi[j] > p->lo[i]
 				&& (s < p->lo[j] || s >= p->hi[j]))
-				high = min64(high, round_up(floor + p->size[j],
-					p->align[i]));
+				high = min64(high, round_up(z->bottom[j]
+					+ p->size[j], p->align[i]));
 		}
 	}
 	return high;
@@ -222,12 +221,11 @@ branch(Search *z, int32_t a, int32_t b, uint32_t *open, size_t n, int32_t s)
 		open[m] = open[n - 1];
 		put(z, i, floor);
 		found = solve(z, a, b, open, n - 1);
+		open[n - 1] = i;        /* the others are in another order */
 		if (found)
 			break;
 		take(z, i);
 		undo_to(z, mark);
-		/* the parts below may have been put in another order */
-		open[n - 1] = i;
 	}
 	z->branches.n = first;
 	if (found)
