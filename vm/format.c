@@ -460,8 +460,8 @@ check_tables(const Plan *p, PlanError *e)
 	return true;
 }
 
-/* Weights, ports and tables fill a buffer each; two that fill one would
- * overwrite each other. */
+/* Weights, inputs and tables fill a buffer each; two that fill one would
+ * overwrite each other.  An output may have two names. */
 static bool
 check_owners(const Plan *p, Arena *a, PlanError *e)
 {
@@ -473,11 +473,10 @@ check_owners(const Plan *p, Arena *a, PlanError *e)
 			twice = p->list[i].buffer;
 	X(weights)
 	X(inputs)
-	X(outputs)
 	X(tables)
 #undef X
 	return twice == PLAN_NONE || plan_fail(e, "buffer %u belongs to two "
-		"weights, inputs, outputs or tables", twice);
+		"weights, inputs or tables", twice);
 }
 
 static bool
