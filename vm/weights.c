@@ -12,9 +12,10 @@
 #include <string.h>
 
 enum {
-	STAGING_BYTES = 4 << 20,
+	STAGING_BYTES = 8 << 20,
 	ELEMENT_MAX = 8,        /* bytes of the widest type in a file, F64 */
-	PARTS = 8,              /* of a block, packed by threads */
+	LANES = 16,             /* rows that pack_rows likes to have together */
+	PART_ELEMENTS = 1 << 15,        /* worth a thread's while */
 	COMPONENTS_MAX = 32,
 };
 
@@ -180,13 +181,21 @@ static bool
 store_block(const Load *l)
 {
 	int bad = 0;
-	int parts = l->count * l->unit.row < 65536 || l->count < PARTS ? 1
-								: PARTS;
-#pragma omp parallel for schedule(static) reduction(|:bad) if (parts > 1)
-	for (int i = 0; i < parts; i++)
-		bad |= !store(l, l->count * i / parts,
-			l->count * (i + 1) / parts);
+	int64_t part = round_up(max64(1, PART_ELEMENTS / l->unit.row), LANES);
+#pragma omp parallel for schedule(static) reduction(|:bad) if (part < l->count)
+	for (int64_t i = 0; i < l->count; i += part)
+		bad |= !store(l, i, min64(i + part, l->count));
 	return !bad;
+}
+
+/* Units that fit the staging block at `bytes` each. */
+static int64_t
+units_at_once(const WeightSource *s, int64_t bytes)
+{
+	int64_t n = s->staging_bytes / bytes;
+	if (n < 1)
+		die("weights_load", "a row of %lld bytes", (long long)bytes);
+	return n > LANES ? n / LANES * LANES : n;
 }
 
 /* f64 to f32 in place. */
@@ -225,11 +234,8 @@ load_file(WeightSource *s, Load *l, const Match *m, char *err)
 	bool wide = t->dtype == DT_COUNT;
 	int64_t bytes = wide ? 8 : dtype_bytes(t->dtype);
 	int64_t row_bytes = l->unit.row * bytes;
-	int64_t step = s->staging_bytes / row_bytes;
+	int64_t step = units_at_once(s, row_bytes);
 	l->from = wide ? DT_F32 : t->dtype;
-	if (step < 1)
-		die("weights_load", "a row of %lld bytes",
-			(long long)row_bytes);
 	for (; l->first < l->unit.count; l->first += l->count) {
 		l->count = min64(step, l->unit.count - l->first);
 		int code = tensor_read(m->set, t, l->first * row_bytes,
@@ -258,7 +264,7 @@ load_generated(WeightSource *s, const Plan *p, Load *l, int64_t elements)
 {
 	const PlanWeight *w = l->w;
 	const char *name = p->strings + w->name;
-	int64_t step = s->staging_bytes / (l->unit.row * 4);
+	int64_t step = units_at_once(s, l->unit.row * 4);
 	l->generated = true;
 	l->from = DT_F32;
 	l->key = mix(philox_stream(p->strings + w->component) + s->seed)
@@ -271,9 +277,6 @@ load_generated(WeightSource *s, const Plan *p, Load *l, int64_t elements)
 		l->centre = gamma ? 1 : 0;
 		l->spread = 0.05f;
 	}
-	if (step < 1)
-		die("weights_load", "a row of %lld elements",
-			(long long)l->unit.row);
 	for (; l->first < l->unit.count; l->first += l->count) {
 		l->count = min64(step, l->unit.count - l->first);
 		store_block(l);
