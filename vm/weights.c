@@ -139,15 +139,19 @@ mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-/* Elements [first, first + n) of a generated weight, uniform. */
+/* Elements [first, first + n) of a generated weight, uniform.  One hash makes
+ * two of them. */
 static void
 generate(const Load *l, float *x, int64_t first, int64_t n)
 {
-	for (int64_t i = 0; i < n; i++) {
-		uint64_t index = (uint64_t)(first + i);
-		uint64_t word = mix(l->key + index * 0x9e3779b97f4a7c15);
-		float u = (float)(int32_t)(word >> 32) * 0x1p-31f;
-		x[i] = l->centre + l->spread * u;
+	for (int64_t i = -(first & 1); i < n; i += 2) {
+		uint64_t pair = (uint64_t)(first + i) / 2;
+		uint64_t word = mix(l->key + pair * 0x9e3779b97f4a7c15);
+		float scale = l->spread * 0x1p-31f;
+		if (i >= 0)
+			x[i] = l->centre + scale * (float)(int32_t)(word >> 32);
+		if (i + 1 < n)
+			x[i + 1] = l->centre + scale * (float)(int32_t)word;
 	}
 }
 
