@@ -2,6 +2,7 @@
 #include "configs.h"
 #include "source_options.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void
@@ -33,6 +34,47 @@ source_configs(const Args *args, Arena *a, LangOptions *lang)
 	lang->nconfig = nfile + nfolder;
 }
 
+/* "6GiB", "512MiB", "1.5G", "4096": bytes, units of 1024. */
+static int64_t
+parse_size(const char *s)
+{
+	static const char units[] = "KMGT";
+	char *end;
+	double x = strtod(s, &end);
+	const char *u = *end ? strchr(units, *end) : NULL;
+	if (end == s || !(x > 0))
+		fatal(EXIT_USAGE, "--memory: '%s' is not a size such as 6GiB", s);
+	if (u) {
+		for (const char *k = units; k <= u; k++)
+			x *= 1024;
+		end++;
+		end += *end == 'i';
+	}
+	end += *end == 'B';
+	if (*end || x > 0x1p60)
+		fatal(EXIT_USAGE, "--memory: '%s' is not a size such as 6GiB", s);
+	return (int64_t)x;
+}
+
+static void
+source_goal(const Args *args, CompileOptions *o)
+{
+	const char *budget = arg(args, "memory");
+	int given = (budget != NULL) + arg_flag(args, "min-memory")
+		+ arg_flag(args, "unsliced");
+	if (given > 1)
+		fatal(EXIT_USAGE, "--memory, --min-memory and --unsliced exclude "
+			"each other");
+	if (budget) {
+		o->goal = SLICE_BUDGET;
+		o->budget = parse_size(budget);
+	} else if (arg_flag(args, "min-memory")) {
+		o->goal = SLICE_LEAST;
+	} else if (arg_flag(args, "unsliced")) {
+		o->goal = SLICE_NONE;
+	}
+}
+
 void
 source_options(const Args *args, Arena *a, CompileOptions *o)
 {
@@ -50,6 +92,7 @@ source_options(const Args *args, Arena *a, CompileOptions *o)
 	o->threads = (int)arg_int(args, "threads", 0, 1, 1024);
 	if (o->dump && strchr(o->dump, 'A'))
 		o->lang.dump_ast = stderr;
+	source_goal(args, o);
 	source_configs(args, a, &o->lang);
 }
 

@@ -10,6 +10,7 @@
 #include "../lang/lang.h"
 #include "../vm/plan.h"
 #include "../vm/vm.h"
+#include "../kernels/kernels.h"
 
 /* ---- pipeline.c ---- */
 typedef enum SliceGoal {
@@ -35,6 +36,8 @@ int compile_source(Arena *a, const CompileOptions *o, Plan **plan);
  * promises. */
 void summary_print(const Plan *p, FILE *out);
 void summary_print_json(const Plan *p, FILE *out);
+/* The largest buffers that live at an instruction, one a line. */
+void summary_print_live(const Plan *p, uint32_t insn, FILE *out);
 
 /* ---- place.c: the placement engine ----
  * Offsets for items that live over [first, last) of any integer time, such

@@ -394,6 +394,8 @@ emit_head(Emitter *e)
 	h->steps = (uint32_t)p->graph->steps;
 	h->placement_proven = p->placed.proven;
 	h->load_bound = p->placed.load_bound;
+	h->unsliced_bytes = p->unsliced_height;
+	h->unsliced_seconds = p->unsliced_seconds;
 	for (int a = 0; a < AXIS_MAX; a++)
 		h->axis_name[a] = p->graph->axis_name[a]
 			? emit_string(e, p->graph->axis_name[a]) : 0;

@@ -8,6 +8,13 @@
 
 #include <string.h>
 
+/* One reading of a storage. */
+typedef struct LiveUse {
+	uint32_t node, next;    /* next: of the same storage, UINT32_MAX */
+	int k;
+	Ref ref;
+} LiveUse;
+
 typedef struct Live {
 	Program *p;
 	const Graph *g;
@@ -17,6 +24,8 @@ typedef struct Live {
 	                           and STEP_NEXT the loop itself */
 	int *depth;             /* by step: loops around it */
 	uint32_t *class;        /* by node: the node whose storage it shares */
+	uint32_t *use_first;    /* by storage: its first use */
+	Vec(LiveUse) use;
 } Live;
 
 /* ---- the steps ---- */
@@ -313,6 +322,9 @@ lifetimes(Live *l)
 	Program *p = l->p;
 	const Graph *g = l->g;
 	uint32_t *load = arena_array(p->arena, g->nodes.n, sizeof *load);
+	l->use_first = arena_array(p->arena, p->storages.n + 1,
+		sizeof *l->use_first);
+	memset(l->use_first, 0xff, (p->storages.n + 1) * sizeof *l->use_first);
 	for (uint32_t at = 0; at < p->steps.n; at++) {
 		const Step *s = &p->steps.at[at];
 		if (s->kind == STEP_LOAD) {
@@ -330,6 +342,10 @@ lifetimes(Live *l)
 			int parts = n->in[k] ? ref_resolve(g, n->in[k], part) : 0;
 			for (int j = 0; j < parts; j++) {
 				uint32_t r = part[j].root;
+				uint32_t *head = &l->use_first[p->storage_of[r]];
+				*vec_push(&l->use) = (LiveUse){s->id, *head, k,
+					part[j]};
+				*head = (uint32_t)l->use.n - 1;
 				touch(l, p->storage_of[r],
 					g->nodes.at[r].op == OP_weight ? load[r]
 					: definition(l, l->class[r]), at);
@@ -364,7 +380,50 @@ same_box(const Live *l, uint32_t node, int k, Ref *r)
 	return n->type.axes == l->g->nodes.at[r->root].type.axes;
 }
 
-/* Node's result takes the place of an operand that dies with it. */
+/* Whether reader `m` of a value may stand beside `node`, whose result is
+ * written over the value: it must come first, and inside loops that run with
+ * both, it must read exactly the slice that is written. */
+static bool
+reads_before(const Live *l, uint32_t m, int k, const Ref *r, uint32_t node)
+{
+	const Program *p = l->p;
+	const Node *n = &l->g->nodes.at[m];
+	if (l->step_of[m] > l->step_of[node])
+		return false;
+	for (int i = p->plan[node].loop; i != LOOP_NONE; i = p->loops.at[i].parent) {
+		const Loop *loop = &p->loops.at[i];
+		int a = loop->axis;
+		uint32_t at = p->plan[m].position;
+		if (at < loop->first || at > loop->last)
+			continue;
+		if (ops_axis(n->op, &n->attr, k, l->g->nodes.at[n->in[k]].type.axes,
+				a) != AX_SAME || r->axis[a] != a || r->shift[a]
+			|| memcmp(&p->plan[m].slice[a], &p->plan[node].slice[a],
+				sizeof(Slice)))
+			return false;
+	}
+	return true;
+}
+
+/* Whether every other reading of the storage allows the node's result to be
+ * written over it. */
+static bool
+readers_allow(const Live *l, uint32_t node, int operand, uint32_t storage)
+{
+	for (uint32_t u = l->use_first[storage]; u != UINT32_MAX;
+		u = l->use.at[u].next) {
+		const LiveUse *use = &l->use.at[u];
+		if (use->node == node && use->k == operand)
+			continue;
+		if (use->node == node
+			|| !reads_before(l, use->node, use->k, &use->ref, node))
+			return false;
+	}
+	return true;
+}
+
+/* Node's result takes the place of an operand that dies with it, or in the loop
+ * that makes it slice by slice. */
 static void
 take_place(Live *l, uint32_t node)
 {
@@ -372,29 +431,23 @@ take_place(Live *l, uint32_t node)
 	const Node *n = &l->g->nodes.at[node];
 	uint32_t at = l->step_of[node], mine = p->storage_of[node];
 	Storage *y = &p->storages.at[mine];
-	if (l->class[node] != node || y->first != at)
+	if (l->class[node] != node || (y->role != BUF_VALUE
+		&& y->role != BUF_OUTPUT))
 		return;
+	uint32_t end = y->first == at ? at : l->loop_end[y->first];
 	for (int k = 0; k < n->nin; k++) {
 		Ref r;
 		if (!op_info[n->op].in[k].inplace || !same_box(l, node, k, &r))
 			continue;
 		uint32_t other = p->storage_of[r.root];
-		if (p->storages.at[other].last != at || l->class[r.root] != r.root
-			|| l->g->nodes.at[r.root].op == OP_carry)
+		const Storage *x = &p->storages.at[other];
+		if (x->last > end || x->first > y->first
+			|| l->class[r.root] != r.root
+			|| l->g->nodes.at[r.root].op == OP_carry
+			|| !readers_allow(l, node, k, other))
 			continue;
-		/* the same value as another operand must be read the same way */
-		bool clash = false;
-		for (int j = 0; j < n->nin; j++) {
-			Ref part[2];
-			int parts = j != k && n->in[j]
-				? ref_resolve(l->g, n->in[j], part) : 0;
-			for (int i = 0; i < parts; i++)
-				clash |= p->storage_of[part[i].root] == other;
-		}
-		if (!clash) {
-			y->same_as = other;
-			return;
-		}
+		y->same_as = other;
+		return;
 	}
 }
 
@@ -422,18 +475,24 @@ shape_operand(const Graph *g, uint32_t id)
 	return o;
 }
 
+int64_t
+node_work_bytes(const Program *p, uint32_t node)
+{
+	const Node *n = &p->graph->nodes.at[node];
+	Operand args[OPERANDS_MAX + 1] = {0};
+	if (!(op_info[n->op].flags & OPF_WORK))
+		return 0;
+	args[0] = shape_operand(p->graph, node);
+	for (int k = 0; k < n->nin; k++)
+		args[1 + k] = shape_operand(p->graph, n->in[k]);
+	return cpu_work_bytes(n->op, args, &n->attr, p->threads);
+}
+
 static void
 add_work(Live *l, uint32_t node)
 {
 	Program *p = l->p;
-	const Node *n = &l->g->nodes.at[node];
-	if (!(op_info[n->op].flags & OPF_WORK))
-		return;
-	Operand args[OPERANDS_MAX + 1] = {0};
-	args[0] = shape_operand(l->g, node);
-	for (int k = 0; k < n->nin; k++)
-		args[1 + k] = shape_operand(l->g, n->in[k]);
-	int64_t bytes = cpu_work_bytes(n->op, args, &n->attr, p->threads);
+	int64_t bytes = node_work_bytes(p, node);
 	if (!bytes)
 		return;
 	Storage s = {.role = BUF_WORK, .id = node, .name = "workspace",
@@ -457,6 +516,7 @@ pass_live(Program *p)
 		take_place(&l, p->order.at[i]);
 	for (uint32_t i = 0; i < p->order.n; i++)
 		add_work(&l, p->order.at[i]);
+	vec_free(&l.use);
 }
 
 /* ---- place ---- */
@@ -495,7 +555,7 @@ pass_place(Program *p)
 		it->first = min64(it->first, s->first);
 		it->last = max64(it->last, (int64_t)s->last + 1);
 	}
-	PlaceOptions o = {.deadline = 1.0, .nodes = 200000};
+	PlaceOptions o = {.deadline = p->place_seconds, .nodes = 200000};
 	place(items, count, &o, &p->placed);
 	p->height = p->placed.height;
 	for (uint32_t i = 0; i < n; i++)

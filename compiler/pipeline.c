@@ -19,6 +19,7 @@ static const Pass passes[] = {
 	{'H', "hoist", pass_hoist},
 	{'F', "fuse", pass_fuse},
 	{'O', "order", pass_order},
+	{'R', "group", pass_group},
 	{'S', "code", pass_code},
 	{'L', "live", pass_live},
 	{'P', "place", pass_place},
@@ -126,6 +127,33 @@ program_free(Program *p)
 	vec_free(&p->storages);
 }
 
+/* A budget either holds or is an error that says what stands in its way. */
+static int
+over_budget(Arena *a, const CompileOptions *o, const Plan *p)
+{
+	char need[32], have[32], least[32];
+	const PlanPhase *worst = p->phases;
+	for (uint32_t i = 1; i < p->n_phases; i++)
+		if (p->phases[i].peak_bytes > worst->peak_bytes)
+			worst = &p->phases[i];
+	CompileOptions again = *o;
+	Plan *smallest;
+	again.goal = SLICE_LEAST;
+	again.dump = NULL;
+	int64_t height = compile_source(a, &again, &smallest) == EXIT_OK
+		? smallest->head.arena_bytes : p->head.arena_bytes;
+	const PlanInsn *insn = &p->code[worst->peak_insn];
+	fprintf(stderr, "sluice: error: the budget of %s cannot be met: phase "
+		"'%s' needs %s at %s %s\n", format_bytes(have, o->budget),
+		p->strings + worst->name, format_bytes(need, worst->peak_bytes),
+		plan_op_name(insn->op),
+		p->strings + p->debugs[insn->debug].scope);
+	summary_print_live(p, worst->peak_insn, stderr);
+	fprintf(stderr, "note: the smallest budget that fits is %s (%lld "
+		"bytes)\n", format_bytes(least, height), (long long)height);
+	return EXIT_BUDGET;
+}
+
 int
 compile_source(Arena *a, const CompileOptions *o, Plan **plan)
 {
@@ -144,5 +172,8 @@ compile_source(Arena *a, const CompileOptions *o, Plan **plan)
 	program_free(p);
 	code = prove(*plan);
 	(*plan)->head.compile_seconds = now_seconds() - p->compile_start;
+	if (code == EXIT_OK && o->goal == SLICE_BUDGET
+		&& (*plan)->head.arena_bytes > o->budget)
+		code = over_budget(a, o, *plan);
 	return code;
 }

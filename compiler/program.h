@@ -82,6 +82,9 @@ typedef struct Program {
 	uint32_t *weight_storage;       /* by weight */
 	uint32_t *table_storage;        /* by table */
 	int64_t height;         /* after placement */
+	int64_t unsliced_height;        /* of the same order without loops */
+	double unsliced_seconds;
+	double place_seconds;   /* of search that placing may take */
 	PlaceResult placed;
 	double compile_start;
 	Plan *out;
@@ -105,11 +108,15 @@ int ref_resolve(const Graph *g, uint32_t node, Ref part[2]);
 /* A node whose value has a place of its own: neither view nor join. */
 bool is_root(const Graph *g, uint32_t node);
 
+/* Bytes of workspace that a node's instruction needs. (live.c) */
+int64_t node_work_bytes(const Program *p, uint32_t node);
+
 /* A pass. needs/makes are stated at each definition. */
 void pass_canonicalize(Program *p);
 void pass_hoist(Program *p);
 void pass_fuse(Program *p);
 void pass_order(Program *p);
+void pass_group(Program *p);
 void pass_code(Program *p);
 void pass_live(Program *p);
 void pass_place(Program *p);

@@ -139,6 +139,18 @@ largest_live(const Plan *p, uint32_t insn, uint32_t out[LIVE_SHOWN])
 	return n;
 }
 
+void
+summary_print_live(const Plan *p, uint32_t insn, FILE *out)
+{
+	uint32_t live[LIVE_SHOWN];
+	char text[32];
+	size_t n = largest_live(p, insn, live);
+	for (size_t i = 0; i < n; i++)
+		fprintf(out, "  %12s  %s\n",
+			format_bytes(text, p->buffers[live[i]].bytes),
+			p->strings + p->buffers[live[i]].name);
+}
+
 static uint32_t
 kernel_instructions(const Plan *p)
 {

@@ -1,0 +1,100 @@
+/* group.h - private to the group pass: one stage of the order as spots, and the
+ * candidates for groups in it.
+ *
+ *   group_spot.c       spots: sizes, uses, axes that a node can be sliced along
+ *   group_candidate.c  what a run of spots costs as a loop over slices
+ *   group.c            the choice
+ */
+#ifndef SLUICE_GROUP_H
+#define SLUICE_GROUP_H
+
+#include "cost.h"
+#include "program.h"
+
+enum { BEYOND = INT32_MAX, RUN_MAX = 48, SLICE_SIZES_MAX = 24 };
+
+/* One reading of an operand's root. */
+typedef struct SpotUse {
+	int32_t def;            /* spot that makes it, -1: outside the stage */
+	uint8_t k;              /* operand */
+	AxisSet has;            /* axes of the operand as it is read */
+	AxisSet straight;       /* axes along which index i is the root's i */
+} SpotUse;
+
+/* One node of the stage. */
+typedef struct Spot {
+	uint32_t node;
+	int64_t bytes;          /* of its value, whole; 0: shares a place */
+	int64_t work;
+	uint32_t first_use, nuses;      /* into uses */
+	int32_t last;           /* last spot that reads it, BEYOND */
+	int32_t inplace;        /* spot whose place the result may take, -1 */
+	AxisSet sliceable;
+	double seconds;         /* unsliced */
+} Spot;
+
+typedef struct Stretch {
+	const Program *p;
+	const Graph *g;
+	const Profile *profile;
+	uint32_t start;         /* position of spot 0 in the order */
+	int32_t n;
+	Spot *spots;
+	Vec(SpotUse) uses;
+	int64_t *outside;       /* by spot: bytes that live there and are made
+	                           outside the stage */
+	int64_t *arriving;      /* by spot: bytes of them that begin there */
+} Stretch;
+
+/* A part of a stretch, possibly inside a loop over one axis: what it has to pay
+ * for from around it, and what its own values cost there. */
+typedef struct Context {
+	const Stretch *s;
+	struct Context *parent;
+	int32_t from, to;       /* spots [from, to) */
+	int axis;               /* of the loop around it, -1: none */
+	AxisSet taken;          /* axes of all loops around */
+	int64_t slice;
+	int64_t slices;         /* iterations of all loops around */
+	int64_t base;           /* bytes that live all through */
+	int64_t *bytes;         /* by spot */
+	int64_t *before;        /* by spot i: bytes made in [from, i) that are
+	                           read at i or later */
+	Vec(struct Candidate) candidates;       /* by rising `first` */
+	uint32_t *first_candidate;      /* by spot */
+	Vec(struct Context *) inner;    /* outer loops that may be made in it */
+} Context;
+
+/* Spots [first, last] as one loop over slices of `axis`; axis -1: one spot with
+ * no loop; `loop` set: the loop around a context of its own. */
+typedef struct Candidate {
+	int32_t first, last;
+	int16_t axis;
+	int64_t slice;
+	int64_t peak;
+	double seconds;
+	Context *loop;
+} Candidate;
+
+/* ---- group_spot.c ---- */
+/* Spots of the nodes order[first .. first + n - 1], all of one stage. */
+Stretch *stretch_new(Program *p, uint32_t first, int32_t n);
+/* Whether spots [first, last] may run as a loop over `axis`. */
+bool run_legal(const Stretch *s, int32_t first, int32_t last, int axis);
+/* How far a run from `first` along `axis` may go: its last spot, first - 1 when
+ * not even one. */
+int32_t run_end(const Stretch *s, int32_t first, int32_t limit, int axis);
+
+/* ---- group_candidate.c ---- */
+/* The slices that every spot of a run computes so that those behind it have
+ * what they read: range[i - first].  False when `slice` does not go into it
+ * evenly (an upsampling wants even slices). */
+bool run_ranges(const Stretch *s, int32_t first, int32_t last, int axis,
+	int64_t slice, Slice *range);
+/* Fills peak and seconds of a candidate; false when it is impossible. */
+bool candidate_price(const Context *c, Candidate *x);
+/* Bytes that live through spots [first, last] of a context: values from in
+ * front that are read there or behind, results read behind. */
+int64_t run_around(const Context *c, int32_t first, int32_t last);
+
+#endif

@@ -1,0 +1,193 @@
+/* group_candidate.c - what a run costs as a loop: its slices with their halos,
+ * the bytes that live around and inside it, the predicted time.
+ */
+#include "group.h"
+
+/* The part of an operand along `axis` that a slice of the node reads. */
+static Slice
+reads(const Node *n, const SpotUse *use, int axis, Slice out)
+{
+	if (ops_axis(n->op, &n->attr, use->k, use->has, axis) == AX_WINDOW) {
+		int64_t extent = n->type.n[axis];
+		ops_window(n->op, &n->attr, axis, extent, extent, &out.lo, &out.hi);
+	}
+	return out;
+}
+
+/* An upsampling inside a loop reads whole rows of its input for each slice. */
+static bool
+slice_fits(const Stretch *s, const Node *n, int axis, int64_t slice)
+{
+	if (n->op != OP_resize || !(n->attr.over >> axis & 1))
+		return true;
+	int64_t in = s->g->nodes.at[n->in[0]].type.n[axis];
+	int64_t out = n->type.n[axis];
+	if (out == 2 * in || out == 2 * in - 1)
+		return slice % 2 == 0;
+	return slice * in % out == 0;
+}
+
+bool
+run_ranges(const Stretch *s, int32_t first, int32_t last, int axis,
+	int64_t slice, Slice *range)
+{
+	for (int32_t i = first; i <= last; i++)
+		range[i - first] = (Slice){slice, INT64_MAX, INT64_MIN};
+	for (int32_t i = last; i >= first; i--) {
+		const Spot *spot = &s->spots[i];
+		const Node *n = &s->g->nodes.at[spot->node];
+		Slice *r = &range[i - first];
+		if (!slice_fits(s, n, axis, slice))
+			return false;
+		if (spot->last > last || r->lo > r->hi) {
+			r->lo = min64(r->lo, 0);
+			r->hi = max64(r->hi, slice);
+		}
+		for (uint32_t u = spot->first_use;
+			u < spot->first_use + spot->nuses; u++) {
+			const SpotUse *use = &s->uses.at[u];
+			if (use->def < first)
+				continue;
+			Slice want = reads(n, use, axis, *r);
+			Slice *have = &range[use->def - first];
+			have->lo = min64(have->lo, want.lo);
+			have->hi = max64(have->hi, want.hi);
+		}
+	}
+	return true;
+}
+
+int64_t
+run_around(const Context *c, int32_t first, int32_t last)
+{
+	const Stretch *s = c->s;
+	int64_t sum = c->base + c->before[first];
+	if (!c->parent) {
+		sum += s->outside[first];
+		for (int32_t i = first + 1; i <= last; i++)
+			sum += s->arriving[i];
+	}
+	for (int32_t i = first; i <= last; i++)
+		if (s->spots[i].last > last)
+			sum += c->bytes[i];
+	return sum;
+}
+
+/* Bytes of spot i's value inside a run: its slice, or 0 when it stands whole
+ * around the run. */
+static int64_t
+local_bytes(const Context *c, int32_t i, int32_t last, int axis, const Slice *r)
+{
+	const Spot *spot = &c->s->spots[i];
+	int64_t n = c->s->g->nodes.at[spot->node].type.n[axis];
+	if (spot->last > last)
+		return 0;
+	return round_up(c->bytes[i] / n * min64(r->hi - r->lo, n), PLAN_ALIGN);
+}
+
+/* Largest sum of the slices that live at once, with workspaces. */
+static int64_t
+inside_peak(const Context *c, const Candidate *x, const Slice *range)
+{
+	const Stretch *s = c->s;
+	int64_t live = 0, peak = 0;
+	for (int32_t i = x->first; i <= x->last; i++) {
+		const Spot *spot = &s->spots[i];
+		int32_t q = spot->inplace;
+		int64_t mine = local_bytes(c, i, x->last, x->axis,
+			&range[i - x->first]);
+		int64_t taken = q >= x->first && spot->last <= x->last
+			? local_bytes(c, q, x->last, x->axis, &range[q - x->first])
+			: 0;
+		if (taken != mine)
+			taken = 0;
+		live += mine - taken;
+		peak = max64(peak, live + spot->work);
+		/* what was read here for the last time goes */
+		for (uint32_t u = spot->first_use;
+			u < spot->first_use + spot->nuses; u++) {
+			int32_t d = s->uses.at[u].def;
+			bool again = false;
+			for (uint32_t v = spot->first_use; v < u; v++)
+				again |= s->uses.at[v].def == d;
+			if (d >= x->first && !again && s->spots[d].last == i
+				&& !(taken && d == q))
+				live -= local_bytes(c, d, x->last, x->axis,
+					&range[d - x->first]);
+		}
+		if (spot->last == i)    /* nothing reads it */
+			live -= mine;
+	}
+	return peak;
+}
+
+/* One spot without a loop. */
+static void
+price_single(const Context *c, Candidate *x)
+{
+	const Spot *spot = &c->s->spots[x->first];
+	int32_t q = spot->inplace;
+	x->peak = run_around(c, x->first, x->last) + spot->work;
+	if (spot->last <= x->last)
+		x->peak += c->bytes[x->first];
+	if (q >= c->from && c->bytes[q] == c->bytes[x->first])
+		x->peak -= c->bytes[q];
+	x->seconds = c->slices == 1 ? spot->seconds
+		: cost_node(c->s->profile, c->s->g,
+			&c->s->g->nodes.at[spot->node], c->slices);
+}
+
+/* Whether spot i's result, whole around the run, can be written over the value
+ * of spot q slice by slice: all in the run read exactly their slice of it. */
+static bool
+takes_place(const Context *c, const Candidate *x, int32_t i, const Slice *range)
+{
+	const Stretch *s = c->s;
+	int32_t q = s->spots[i].inplace;
+	if (s->spots[i].last <= x->last || q < c->from || q >= x->first
+		|| c->bytes[q] != c->bytes[i])
+		return false;
+	for (int32_t m = x->first; m <= i; m++) {
+		const Spot *spot = &s->spots[m];
+		const Node *n = &s->g->nodes.at[spot->node];
+		const Slice *r = &range[m - x->first], *w = &range[i - x->first];
+		for (uint32_t u = spot->first_use;
+			u < spot->first_use + spot->nuses; u++) {
+			const SpotUse *use = &s->uses.at[u];
+			if (use->def == q && (ops_axis(n->op, &n->attr, use->k,
+					use->has, x->axis) != AX_SAME
+				|| !(use->straight >> x->axis & 1)
+				|| r->lo != w->lo || r->hi != w->hi))
+				return false;
+		}
+	}
+	return true;
+}
+
+bool
+candidate_price(const Context *c, Candidate *x)
+{
+	const Stretch *s = c->s;
+	Slice range[RUN_MAX];
+	if (x->axis < 0) {
+		price_single(c, x);
+		return true;
+	}
+	if (!run_ranges(s, x->first, x->last, x->axis, x->slice, range))
+		return false;
+	x->peak = run_around(c, x->first, x->last) + inside_peak(c, x, range);
+	x->seconds = 0;
+	for (int32_t i = x->first; i <= x->last; i++) {
+		if (takes_place(c, x, i, range))
+			x->peak -= c->bytes[i];
+		const Node *n = &s->g->nodes.at[s->spots[i].node];
+		int64_t extent = n->type.n[x->axis];
+		int64_t count = (extent + x->slice - 1) / x->slice;
+		const Slice *r = &range[i - x->first];
+		double halo = (double)min64(r->hi - r->lo, extent)
+			/ (double)x->slice;
+		x->seconds += halo * cost_node(s->profile, s->g, n,
+			c->slices * count);
+	}
+	return true;
+}
