@@ -59,7 +59,9 @@ parse_size(const char *s)
 static void
 source_goal(const Args *args, CompileOptions *o)
 {
-	const char *budget = arg(args, "memory");
+	/* of `dot`, --memory is a kind of picture */
+	bool compile = !strcmp(args->command, "compile");
+	const char *budget = compile ? arg(args, "memory") : NULL;
 	int given = (budget != NULL) + arg_flag(args, "min-memory")
 		+ arg_flag(args, "unsliced");
 	if (given > 1)
