@@ -294,6 +294,7 @@ case_call(const Case *c, Operand *args, int threads)
 	ctx.prepare = false;
 	if (s == K_OK)
 		s = kernel(&ctx, args, &c->attr);
+	work->parts = 0;
 	free(mem);
 	return s;
 }
