@@ -2,7 +2,8 @@
  * denoising steps and the loads of weights.
  *
  * A weight is loaded right before its first use, or, when that is inside a
- * loop, right before the outermost loop around it.
+ * loop, right before the outermost loop around it; a streamed weight before the
+ * innermost one, so that it shares its place with others that come and go.
  */
 #include "program.h"
 
@@ -18,7 +19,7 @@ step(Program *p, StepKind kind, uint32_t id, int64_t count)
 }
 
 static void
-load_weights(Coder *c, uint32_t first, uint32_t last)
+load_weights(Coder *c, uint32_t first, uint32_t last, bool streamed)
 {
 	const Graph *g = c->p->graph;
 	for (uint32_t i = first; i <= last; i++) {
@@ -28,7 +29,8 @@ load_weights(Coder *c, uint32_t first, uint32_t last)
 			if (!n->in[k] || !ref_resolve(g, n->in[k], part))
 				continue;
 			const Node *w = &g->nodes.at[part[0].root];
-			if (w->op != OP_weight || c->loaded[part[0].root])
+			if (w->op != OP_weight || c->loaded[part[0].root]
+				|| c->p->streamed[part[0].root] != streamed)
 				continue;
 			c->loaded[part[0].root] = true;
 			step(c->p, STEP_LOAD, part[0].root, 0);
@@ -46,16 +48,29 @@ loop_at(const Program *p, uint32_t at, int parent)
 	return LOOP_NONE;
 }
 
-/* Nodes order[first .. last] inside loop `parent`. */
+static bool
+has_inner_loop(const Program *p, int loop)
+{
+	for (size_t i = 0; i < p->loops.n; i++)
+		if (p->loops.at[i].parent == loop)
+			return true;
+	return false;
+}
+
+/* Nodes order[first .. last] inside loop `parent`; `resident`: weights that are
+ * not streamed are loaded here, in front of each node or loop. */
 static void
-code_range(Coder *c, uint32_t first, uint32_t last, int parent, bool loads)
+code_range(Coder *c, uint32_t first, uint32_t last, int parent, bool resident)
 {
 	Program *p = c->p;
+	bool leaf = parent != LOOP_NONE && !has_inner_loop(p, parent);
 	for (uint32_t i = first; i <= last; i++) {
 		int loop = loop_at(p, i, parent);
 		uint32_t end = loop == LOOP_NONE ? i : p->loops.at[loop].last;
-		if (loads)
-			load_weights(c, i, end);
+		if (resident)
+			load_weights(c, i, end, false);
+		if (!leaf && (loop == LOOP_NONE || !has_inner_loop(p, loop)))
+			load_weights(c, i, end, true);
 		if (loop == LOOP_NONE) {
 			step(p, STEP_NODE, p->order.at[i], 0);
 			continue;
@@ -83,7 +98,7 @@ pass_code(Program *p)
 			end++;
 		bool over_steps = s == ST_STEPS || s == ST_LOOP;
 		if (over_steps) {
-			load_weights(&c, i, end);
+			load_weights(&c, i, end, false);
 			step(p, STEP_LOOP, UINT32_MAX, g->steps);
 		}
 		code_range(&c, i, end, LOOP_NONE, !over_steps);

@@ -60,7 +60,8 @@ context_new(Arena *a, const Stretch *s, Context *parent, int32_t from,
 		int64_t extent = s->g->nodes.at[s->spots[from].node].type.n[axis];
 		c->taken = parent->taken | AXIS_BIT(axis);
 		c->slices = parent->slices * ((extent + slice - 1) / slice);
-		c->base = run_around(parent, from, to - 1);
+		c->base = run_around(parent, from, to - 1)
+			- run_streamed(s, from, to - 1);
 		for (int32_t i = from; i < to; i++)
 			c->bytes[i] = s->spots[i].last >= to ? 0 : round_up(
 				parent->bytes[i] / extent * slice, PLAN_ALIGN);
@@ -243,6 +244,7 @@ typedef struct Grouper {
 	Context *stage[ST_COUNT];
 	double times[ST_COUNT]; /* how often the stage runs */
 	int64_t floor;          /* no limit below is feasible */
+	int64_t high;           /* a limit that is */
 } Grouper;
 
 static double
@@ -373,52 +375,187 @@ apply_limit(Grouper *g, int64_t limit)
 #define DEFAULT_SLOWDOWN 1.05
 
 static void
-choose(Grouper *g, int64_t high, double unsliced)
+grouper_begin(Grouper *g, Program *p)
 {
-	const CompileOptions *o = g->p->options;
-	int64_t limit = g->floor;
-	if (o->goal == SLICE_DEFAULT)
-		limit = least_limit(g, g->floor - 1, high,
-			unsliced * DEFAULT_SLOWDOWN);
-	if (o->goal == SLICE_BUDGET)
-		limit = max64(o->budget, g->floor);
+	*g = (Grouper){.p = p};
+	make_stages(g);
+	g->high = 4 * p->unsliced_height;
+	g->floor = least_limit(g, 0, g->high, 1e300);
+}
+
+static void
+grouper_end(Grouper *g)
+{
+	for (int i = 0; i < ST_COUNT; i++)
+		if (g->stage[i]) {
+			vec_free(&((Stretch *)g->stage[i]->s)->uses);
+			context_free(g->stage[i]);
+		}
+	arena_free(&g->scratch);
+}
+
+/* Gaps and alignment can cost a little more than the sum of what lives: asks
+ * for less until the budget holds. */
+static void
+meet_budget(Grouper *g, int64_t budget)
+{
+	int64_t limit = max64(budget, g->floor);
 	apply_limit(g, limit);
-	/* alignment and gaps can cost a little more than the sum of what
-	 * lives: ask for less until the budget holds */
-	for (int i = 0; i < 8 && o->goal == SLICE_BUDGET
-		&& g->p->height > o->budget && limit > g->floor; i++) {
-		limit = max64(limit - (g->p->height - o->budget), g->floor);
+	for (int i = 0; i < 8 && g->p->height > budget && limit > g->floor; i++) {
+		limit = max64(limit - (g->p->height - budget), g->floor);
 		apply_limit(g, limit);
 	}
 }
 
+/* Whether a weight is used inside the denoising loop. */
+static bool
+streamable(const Program *p, uint32_t weight, const Users *users)
+{
+	for (uint32_t u = users->first[weight]; u < users->first[weight + 1]; u++)
+		if (p->graph->nodes.at[users->user[u]].stage != ST_LOOP)
+			return false;
+	return users->first[weight] < users->first[weight + 1];
+}
+
+static void
+stream_all(Program *p)
+{
+	Users users = ir_users(p->graph, p->arena);
+	for (uint32_t i = 1; i < p->graph->nodes.n; i++)
+		p->streamed[i] = p->graph->nodes.at[i].op == OP_weight
+			&& streamable(p, i, &users);
+}
+
+typedef struct Resident { uint32_t node; int64_t bytes; } Resident;
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	const Resident *x = a, *y = b;
+	if (x->bytes != y->bytes)
+		return x->bytes < y->bytes ? 1 : -1;
+	return x->node < y->node ? -1 : x->node > y->node;
+}
+
+/* First and last step of the loop over denoising steps. */
+static void
+main_loop(const Program *p, uint32_t *begin, uint32_t *end)
+{
+	*begin = *end = 0;
+	for (uint32_t i = 0; i < p->steps.n; i++)
+		if (p->steps.at[i].id == UINT32_MAX) {
+			if (p->steps.at[i].kind == STEP_LOOP)
+				*begin = i;
+			else
+				*end = i;
+		}
+}
+
+/* Streamed weights that fit beside everything else all through the loop stay:
+ * the largest first, as long as `limit` holds at every step.  Bytes are what a
+ * load costs, so this is the knapsack's greedy answer. */
+static void
+keep_residents(Program *p, int64_t limit)
+{
+	uint32_t begin, end;
+	size_t n = 0, nsteps = p->steps.n;
+	main_loop(p, &begin, &end);
+	int64_t *live = arena_array(p->arena, nsteps + 1, sizeof *live);
+	Resident *r = arena_array(p->arena, p->graph->nodes.n, sizeof *r);
+	for (size_t i = 0; i < p->storages.n; i++) {
+		const Storage *s = &p->storages.at[i];
+		for (uint32_t t = s->first; t <= s->last
+			&& s->same_as == UINT32_MAX; t++)
+			live[t] += round_up(s->bytes, PLAN_ALIGN);
+		if (s->role == BUF_WEIGHT && p->streamed[s->id])
+			r[n++] = (Resident){s->id, round_up(s->bytes, PLAN_ALIGN)};
+	}
+	qsort(r, n, sizeof *r, by_bytes);
+	for (size_t k = 0; k < n; k++) {
+		const Storage *s = &p->storages.at[p->storage_of[r[k].node]];
+		bool fits = true;
+		for (uint32_t t = begin; fits && t <= end; t++)
+			fits = (t >= s->first && t <= s->last)
+				|| live[t] + r[k].bytes <= limit;
+		for (uint32_t t = begin; fits && t <= end; t++)
+			if (t < s->first || t > s->last)
+				live[t] += r[k].bytes;
+		if (fits)
+			p->streamed[r[k].node] = false;
+	}
+}
+
+/* Streams the loop's weights, then keeps as many resident as the limit allows.
+ * `budget` 0: the lowest height. */
+static void
+stream_weights(Program *p, int64_t budget)
+{
+	Grouper g;
+	stream_all(p);
+	grouper_begin(&g, p);
+	if (budget)
+		meet_budget(&g, budget);
+	else
+		apply_limit(&g, g.floor);
+	grouper_end(&g);
+	int64_t limit = max64(budget, p->height), allowed = limit;
+	bool *all = arena_array(p->arena, p->graph->nodes.n, sizeof *all);
+	memcpy(all, p->streamed, p->graph->nodes.n * sizeof *all);
+	for (int i = 0; i < 6; i++) {
+		keep_residents(p, allowed);
+		measure(p);
+		if (p->height <= limit)
+			return;
+		allowed -= p->height - limit;
+		memcpy(p->streamed, all, p->graph->nodes.n * sizeof *all);
+		measure(p);
+	}
+}
+
+static void
+choose(Program *p)
+{
+	const CompileOptions *o = p->options;
+	Grouper g;
+	grouper_begin(&g, p);
+	if (o->goal == SLICE_DEFAULT)
+		apply_limit(&g, least_limit(&g, g.floor - 1, g.high,
+			p->unsliced_seconds * DEFAULT_SLOWDOWN));
+	else if (o->goal == SLICE_BUDGET)
+		meet_budget(&g, o->budget);
+	grouper_end(&g);
+	if (o->goal == SLICE_LEAST)
+		stream_weights(p, 0);
+	else if (o->goal == SLICE_BUDGET && p->height > o->budget)
+		stream_weights(p, o->budget);
+}
+
+/* Predicted time without loops. */
+static double
+plain_seconds(const Program *p)
+{
+	double sum = 0;
+	for (uint32_t i = 0; i < p->order.n; i++) {
+		const Node *n = &p->graph->nodes.at[p->order.at[i]];
+		bool over_steps = n->stage == ST_LOOP || n->stage == ST_STEPS;
+		sum += (over_steps ? (double)p->graph->steps : 1)
+			* cost_node(cost_profile(), p->graph, n, 1);
+	}
+	return sum;
+}
+
 /* needs: order.
- * makes: loops and slices; unsliced_height and unsliced_seconds.
+ * makes: loops, slices, streamed; unsliced_height and unsliced_seconds.
  * keeps: values bit for bit. */
 void
 pass_group(Program *p)
 {
-	Grouper g = {.p = p};
 	clear_loops(p);
 	p->place_seconds = 0;
 	measure(p);
 	p->unsliced_height = p->height;
-	make_stages(&g);
-	int64_t high = 4 * p->height;
-	p->unsliced_seconds = 0;
-	for (int i = 0; i < ST_COUNT; i++)
-		for (int32_t k = 0; g.stage[i] && k < g.stage[i]->s->n; k++)
-			p->unsliced_seconds += g.times[i]
-				* g.stage[i]->s->spots[k].seconds;
-	if (p->options->goal != SLICE_NONE) {
-		g.floor = least_limit(&g, 0, high, 1e300);
-		choose(&g, high, p->unsliced_seconds);
-	}
-	for (int i = 0; i < ST_COUNT; i++)
-		if (g.stage[i]) {
-			vec_free(&((Stretch *)g.stage[i]->s)->uses);
-			context_free(g.stage[i]);
-		}
-	arena_free(&g.scratch);
+	p->unsliced_seconds = plain_seconds(p);
+	if (p->options->goal != SLICE_NONE)
+		choose(p);
 	p->place_seconds = PLACE_SECONDS;
 }

@@ -41,9 +41,13 @@ typedef struct Stretch {
 	int32_t n;
 	Spot *spots;
 	Vec(SpotUse) uses;
-	int64_t *outside;       /* by spot: bytes that live there and are made
-	                           outside the stage */
-	int64_t *arriving;      /* by spot: bytes of them that begin there */
+	/* Bytes that live at a spot and are made outside the stage, and those
+	 * of them that begin there; streamed weights apart, which come and go
+	 * inside loops as well. */
+	int64_t *outside, *arriving;
+	int64_t *streamed, *streaming;
+	double *load_seconds;   /* by spot: of the streamed weights that begin
+	                           there */
 } Stretch;
 
 /* A part of a stretch, possibly inside a loop over one axis: what it has to pay
@@ -96,5 +100,7 @@ bool candidate_price(const Context *c, Candidate *x);
 /* Bytes that live through spots [first, last] of a context: values from in
  * front that are read there or behind, results read behind. */
 int64_t run_around(const Context *c, int32_t first, int32_t last);
+/* The streamed weights among them. */
+int64_t run_streamed(const Stretch *s, int32_t first, int32_t last);
 
 #endif

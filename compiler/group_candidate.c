@@ -58,10 +58,19 @@ run_ranges(const Stretch *s, int32_t first, int32_t last, int axis,
 }
 
 int64_t
+run_streamed(const Stretch *s, int32_t first, int32_t last)
+{
+	int64_t sum = s->streamed[first];
+	for (int32_t i = first + 1; i <= last; i++)
+		sum += s->streaming[i];
+	return sum;
+}
+
+int64_t
 run_around(const Context *c, int32_t first, int32_t last)
 {
 	const Stretch *s = c->s;
-	int64_t sum = c->base + c->before[first];
+	int64_t sum = c->base + c->before[first] + run_streamed(s, first, last);
 	if (!c->parent) {
 		sum += s->outside[first];
 		for (int32_t i = first + 1; i <= last; i++)
@@ -135,6 +144,7 @@ price_single(const Context *c, Candidate *x)
 	x->seconds = c->slices == 1 ? spot->seconds
 		: cost_node(c->s->profile, c->s->g,
 			&c->s->g->nodes.at[spot->node], c->slices);
+	x->seconds += (double)c->slices * c->s->load_seconds[x->first];
 }
 
 /* Whether spot i's result, whole around the run, can be written over the value
@@ -187,7 +197,8 @@ candidate_price(const Context *c, Candidate *x)
 		double halo = (double)min64(r->hi - r->lo, extent)
 			/ (double)x->slice;
 		x->seconds += halo * cost_node(s->profile, s->g, n,
-			c->slices * count);
+			c->slices * count)
+			+ (double)c->slices * s->load_seconds[i];
 	}
 	return true;
 }

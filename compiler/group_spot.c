@@ -139,18 +139,11 @@ inplace_spot(const Stretch *s, int32_t i)
 	return -1;
 }
 
-/* Bytes from outside the stage: in the loop all of them stay, elsewhere a
- * weight comes with its first reader and goes with its last. */
+/* First and last spot that read each value made outside the stage. */
 static void
-outside_bytes(Stretch *s)
+outside_readers(const Stretch *s, int32_t *first, int32_t *last)
 {
-	Program *p = (Program *)s->p;
 	const Graph *g = s->g;
-	size_t nodes = g->nodes.n;
-	int32_t *first = arena_array(p->arena, nodes, sizeof *first);
-	int32_t *last = arena_array(p->arena, nodes, sizeof *last);
-	bool loop = s->n && g->nodes.at[s->spots[0].node].stage == ST_LOOP;
-	memset(first, 0xff, nodes * sizeof *first);
 	for (int32_t i = 0; i < s->n; i++) {
 		const Node *n = &g->nodes.at[s->spots[i].node];
 		for (int k = 0; k < n->nin; k++) {
@@ -160,21 +153,40 @@ outside_bytes(Stretch *s)
 				uint32_t r = part[j].root;
 				if (spot_of(s, r) >= 0)
 					continue;
-				bool weight = g->nodes.at[r].op == OP_weight;
-				if (first[r] < 0)
-					first[r] = weight && !loop ? i : 0;
-				last[r] = loop ? s->n - 1 : i;
+				first[r] = first[r] < 0 ? i : first[r];
+				last[r] = i;
 			}
 		}
 	}
+}
+
+/* Bytes from outside the stage.  In the denoising loop they stay from its
+ * beginning to its end; elsewhere, and streamed, a weight comes with its first
+ * reader and goes with its last. */
+static void
+outside_bytes(Stretch *s, Arena *a)
+{
+	const Graph *g = s->g;
+	size_t nodes = g->nodes.n;
+	int32_t *first = arena_array(a, nodes, sizeof *first);
+	int32_t *last = arena_array(a, nodes, sizeof *last);
+	bool loop = s->n && g->nodes.at[s->spots[0].node].stage == ST_LOOP;
+	memset(first, 0xff, nodes * sizeof *first);
+	outside_readers(s, first, last);
 	for (size_t r = 1; r < nodes; r++) {
 		if (first[r] < 0)
 			continue;
 		int64_t bytes = round_up(type_bytes(&g->nodes.at[r].type),
 			PLAN_ALIGN);
-		s->arriving[first[r]] += bytes;
-		for (int32_t i = first[r]; i <= last[r]; i++)
-			s->outside[i] += bytes;
+		bool streamed = s->p->streamed[r];
+		bool weight = g->nodes.at[r].op == OP_weight;
+		int32_t from = streamed || (weight && !loop) ? first[r] : 0;
+		int32_t to = streamed || !loop ? last[r] : s->n - 1;
+		(streamed ? s->streaming : s->arriving)[from] += bytes;
+		for (int32_t i = from; i <= to; i++)
+			(streamed ? s->streamed : s->outside)[i] += bytes;
+		if (streamed)
+			s->load_seconds[from] += cost_load(s->profile, bytes);
 	}
 }
 
@@ -191,6 +203,9 @@ stretch_new(Program *p, uint32_t first, int32_t n)
 	s->spots = arena_array(p->arena, count, sizeof *s->spots);
 	s->outside = arena_array(p->arena, count, sizeof *s->outside);
 	s->arriving = arena_array(p->arena, count, sizeof *s->arriving);
+	s->streamed = arena_array(p->arena, count, sizeof *s->streamed);
+	s->streaming = arena_array(p->arena, count, sizeof *s->streaming);
+	s->load_seconds = arena_array(p->arena, count, sizeof(double));
 	for (int32_t i = 0; i < n; i++) {
 		Spot *spot = &s->spots[i];
 		spot->node = p->order.at[first + (uint32_t)i];
@@ -213,7 +228,7 @@ stretch_new(Program *p, uint32_t first, int32_t n)
 			spot->inplace = inplace_spot(s, i);
 		}
 	}
-	outside_bytes(s);
+	outside_bytes(s, p->arena);
 	return s;
 }
 

@@ -15,6 +15,7 @@ pass_order(Program *p)
 {
 	Graph *g = p->graph;
 	p->plan = arena_array(p->arena, g->nodes.n, sizeof *p->plan);
+	p->streamed = arena_array(p->arena, g->nodes.n, sizeof *p->streamed);
 	p->order.n = 0;
 	for (int stage = 0; stage < ST_COUNT; stage++)
 		for (uint32_t i = 1; i < g->nodes.n; i++) {

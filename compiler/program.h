@@ -75,11 +75,12 @@ typedef struct Program {
 	Vec(uint32_t) order;    /* nodes that have an instruction */
 	Vec(Loop) loops;
 	NodePlan *plan;         /* by node */
+	bool *streamed;         /* by node: a weight that is loaded anew for
+	                           each use in a loop, not once before it */
 	Vec(Step) steps;
 	Vec(Storage) storages;
 	uint32_t *storage_of;   /* by node: its value's storage, UINT32_MAX */
 	uint32_t *work_of;      /* by node: its workspace's storage */
-	uint32_t *weight_storage;       /* by weight */
 	uint32_t *table_storage;        /* by table */
 	int64_t height;         /* after placement */
 	int64_t unsliced_height;        /* of the same order without loops */

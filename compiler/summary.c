@@ -37,8 +37,8 @@ predict(Emitter *e)
 		} else if (s->kind == STEP_NEXT)
 			depth--;
 		else if (s->kind == STEP_LOAD)
-			seconds = cost_load(c, p->storages.at[
-				p->storage_of[s->id]].bytes);
+			seconds = (double)slices[depth] * cost_load(c,
+				p->storages.at[p->storage_of[s->id]].bytes);
 		else {
 			const Node *n = &e->g->nodes.at[s->id];
 			seconds = cost_node(c, e->g, n, slices[depth]);
