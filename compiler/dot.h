@@ -1,0 +1,19 @@
+/* dot.h - pictures of a plan in Graphviz' language. */
+#ifndef SLUICE_DOT_H
+#define SLUICE_DOT_H
+
+#include "../vm/plan.h"
+
+/* The model's graph: blocks as clusters, folded by scope until it is small
+ * enough to read. */
+void dot_graph(const Plan *p, FILE *out);
+/* Time (instructions) to the right, addresses upwards, one box for each buffer,
+ * its colour the kind; the peak is marked. */
+void dot_memory(const Plan *p, FILE *out);
+/* Loops over slices as clusters of instructions. */
+void dot_groups(const Plan *p, FILE *out);
+
+/* A quoted string with `"`, `\` and control bytes made harmless. */
+void dot_string(FILE *out, const char *s);
+
+#endif
