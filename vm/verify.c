@@ -440,7 +440,7 @@ plan_verify(const Plan *p, PlanError *e)
 {
 	Arena a = {0};
 	Verify v = {.p = p, .e = e, .weight_of = find_weights(p, &a),
-		.budget = WORK_MAX};
+		.budget = WINDOWS_MAX};
 	bool ok = verify_code(&v);
 	arena_free(&a);
 	return ok;
