@@ -17,7 +17,7 @@ LDLIBS    = -lxsmm -lxsmmext -lxsmmnoblas -lopenblas -lyaml -lpng -lgif \
 KERNEL_FLAGS = -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math \
 	$(if $(filter x86_64,$(shell uname -m)),-mavx2 -mfma -mf16c)
 PACKAGES = gcc make flex bison libyaml-dev libxxhash-dev libgif-dev libpng-dev \
-	libutf8proc-dev libxsmm-dev libopenblas-dev graphviz clang
+	libutf8proc-dev libxsmm-dev libopenblas-dev graphviz ca-certificates
 
 SRC      := $(wildcard ir/*.c lang/*.c compiler/*.c vm/*.c kernels/*.c \
 	kernels/cpu/*.c)
@@ -26,6 +26,8 @@ GEN      := lang/gram.o lang/scan.o lang/builtins.o
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) $(addprefix $(BUILD)/,$(GEN))
 TEST_SRC := $(wildcard tests/*.c)
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
+TOOLS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
+FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 V        ?= @
 
 all: $(BUILD)/sluice
@@ -65,8 +67,48 @@ $(BUILD)/lang/builtins.c: $(wildcard examples/*.slu) tests/embed.sh
 # "ok NAME" or "not ok NAME" lines (tests/run.sh counts them) ----
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB_OBJ)
 	$(V)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
-check: $(BUILD)/sluice $(TESTS)
+check: $(BUILD)/sluice $(TESTS) $(TOOLS)
 	$(V)BUILD=$(BUILD) sh tests/run.sh $(T)
+
+# The same tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+check-asan:
+	$(V)ASAN_OPTIONS=detect_leaks=0 $(MAKE) BUILD=$(BUILD)-asan OPT=-O1 \
+		SANITIZE="$(SANITIZERS)" check
+
+# libFuzzer targets: `make fuzz` runs each over its corpus and then for
+# FUZZ_SECONDS of new inputs; 0 is the corpus alone.
+FUZZ_SECONDS ?= 0
+fuzz: $(FUZZ:%=fuzz-%)
+fuzz-%:
+	$(V)$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)-fuzz OPT=-O1 \
+		SANITIZE="-fsanitize=address,undefined,fuzzer-no-link \
+		-fno-sanitize-recover=undefined" FUZZ_SECONDS=$(FUZZ_SECONDS) \
+		WARN=-Wno-unknown-warning-option run-fuzz-$*
+$(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB_OBJ)
+	$(V)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+run-fuzz-%: $(BUILD)/fuzz_%
+	$(V)mkdir -p $(BUILD)/corpus_$*
+	$(V)ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 $< \
+		$(if $(filter 0,$(FUZZ_SECONDS)),-runs=0,-max_total_time=$(FUZZ_SECONDS)) \
+		-rss_limit_mb=2048 -timeout=20 $(BUILD)/corpus_$* tests/fuzz/corpus_$*
+
+# ---- documentation that is made from the source ----
+docs: $(BUILD)/tests/tools/ops_doc
+	$(V)$< > docs/ops.md
+
+# The small model's video: what a newcomer sees first.
+demo: $(BUILD)/sluice
+	$(BUILD)/sluice generate examples/shapes/run.yaml
+	@echo "the video is examples/shapes/out.gif"
+
+install: $(BUILD)/sluice
+	install -D -m 755 $(BUILD)/sluice $(DESTDIR)$(PREFIX)/bin/sluice
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/sluice/examples examples/*.slu
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*/\1/p' Makefile | sort -u | tr '\n' ' '; echo
 
 setup:
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive \
@@ -75,6 +117,6 @@ setup:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all check setup clean
+.PHONY: all check check-asan fuzz docs demo install help setup clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
