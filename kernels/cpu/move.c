@@ -4,7 +4,10 @@
  */
 #include "loops.h"
 
+#include "../../ir/base.h"
+
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 /* ---- copy ---- */
@@ -110,40 +113,90 @@ cpu_index(const Ctx *ctx, const Operand *args, const Attr *attr)
 
 /* ---- resize ---- */
 
-/* Index within the view `x` that the result's index i of `axis` reads. */
+typedef struct Resize {
+	const View *y, *x;
+	AxisSet over;
+	int axes, axis[AXIS_MAX];       /* that the rows run over, fastest first */
+	int64_t rows;
+	Walk row;                       /* types and steps of one row */
+} Resize;
+
+/* Index within the view x that the result's index i of `axis` reads. */
 static int64_t
-nearest(const View *y, const View *x, int axis, int64_t i)
+nearest(const Resize *z, int axis, int64_t i)
 {
-	int64_t at = (y->lo[axis] + i) * x->full[axis] / y->full[axis];
-	return at - x->lo[axis];
+	if (!(z->over >> axis & 1))
+		return i;
+	int64_t at = (z->y->lo[axis] + i) * z->x->full[axis]
+		/ z->y->full[axis];
+	return at - z->x->lo[axis];
 }
 
-/* Copies the box of y whose first index along every axis of `over` is fixed
- * already; goes down one axis of `over` at a time. */
 static void
-resize_axes(const Ctx *ctx, const View *y, const View *x, AxisSet over)
+resize_row(const Resize *z, const int64_t *pos)
 {
-	if (!over) {
-		const View *v[2] = {y, x};
-		Walk w;
-		walk_init(&w, y->n, 2, v, false);
-		walk_run(ctx, &w, copy_block, NULL);
-		return;
+	int64_t to = 0, from = 0;
+	Block b = {0};
+	for (int d = 0; d < z->axes; d++) {
+		int a = z->axis[d];
+		to += z->y->stride[a] * pos[d];
+		from += z->x->stride[a] * nearest(z, a, pos[d]);
 	}
-	int axis = __builtin_ctz(over);
-	for (int64_t i = 0; i < y->n[axis]; i++) {
-		View yi = view_part(y, axis, i, 1);
-		View xi = view_part(x, axis, nearest(y, x, axis, i), 1);
-		resize_axes(ctx, &yi, &xi, (AxisSet)(over & (over - 1)));
+	b.p[0] = z->y->data + to * dtype_bytes(z->y->dtype);
+	b.p[1] = z->x->data + from * dtype_bytes(z->x->dtype);
+	for (int64_t c = 0; c < z->row.row; c += b.n) {
+		b.n = min64(ROW_MAX, z->row.row - c);
+		copy_block(&z->row, &b, NULL);
+		for (int v = 0; v < 2; v++)
+			b.p[v] += b.n * z->row.step[v]
+				* dtype_bytes(z->row.dtype[v]);
+	}
+}
+
+/* Rows [from, to) of the result. */
+static void
+resize_share(const Resize *z, int64_t from, int64_t to)
+{
+	int64_t pos[AXIS_MAX];
+	for (int64_t d = 0, r = from; d < z->axes; d++) {
+		pos[d] = r % z->y->n[z->axis[d]];
+		r /= z->y->n[z->axis[d]];
+	}
+	for (int64_t r = from; r < to; r++) {
+		resize_row(z, pos);
+		for (int d = 0; d < z->axes; d++) {
+			if (++pos[d] < z->y->n[z->axis[d]])
+				break;
+			pos[d] = 0;
+		}
 	}
 }
 
 KStatus
 cpu_resize(const Ctx *ctx, const Operand *args, const Attr *attr)
 {
-	if (!ctx->prepare)
-		resize_axes(ctx, &args[0].part[0], &args[1].part[0],
-			attr->over);
+	const View *v[2] = {&args[0].part[0], &args[1].part[0]};
+	Resize z = {.y = v[0], .x = v[1], .over = attr->over, .rows = 1};
+	int64_t box[AXIS_MAX];
+	if (ctx->prepare)
+		return K_OK;
+	for (int a = AXIS_MAX - 1; a >= 0; a--) {
+		box[a] = 1;
+		if (a == AXIS_C && !(z.over >> a & 1)) {
+			box[a] = v[0]->n[a];
+		} else if (v[0]->n[a] != 1 || z.over >> a & 1) {
+			z.axis[z.axes++] = a;
+			z.rows *= v[0]->n[a];
+		}
+	}
+	walk_init(&z.row, box, 2, v, true);
+	int threads = walk_threads(ctx, z.rows * z.row.row);
+	#pragma omp parallel num_threads(threads) if (threads > 1)
+	{
+		int id = omp_get_thread_num(), n = omp_get_num_threads();
+		resize_share(&z, walk_share(z.rows, id, n),
+			walk_share(z.rows, id + 1, n));
+	}
 	return K_OK;
 }
 
