@@ -77,6 +77,18 @@ check-asan:
 	$(V)ASAN_OPTIONS=detect_leaks=0 $(MAKE) BUILD=$(BUILD)-asan OPT=-O1 \
 		SANITIZE="$(SANITIZERS)" check
 
+# Builds the memory gate without each of its checks in turn; the tests must
+# notice that.
+mutate: $(BUILD)/tests/check.o $(LIB_OBJ)
+	$(V)n=0; for id in $$(sed -n 's/^CHECK(\([0-9]*\),.*/\1/p' vm/check.def); do \
+		$(CC) $(CFLAGS) -DSLUICE_DROP_CHECK=$$id -o $(BUILD)/mutant \
+			vm/check_place.c $(filter-out %/check_place.o,$^) \
+			$(LDLIBS) || exit 1; \
+		if $(BUILD)/mutant >$(BUILD)/mutant.log; then \
+			echo "no test notices that C$$id is missing"; \
+			n=$$((n + 1)); fi; \
+	done; echo "checks that no test notices: $$n"; [ $$n = 0 ]
+
 # libFuzzer targets: `make fuzz` runs each over its corpus and then for
 # FUZZ_SECONDS of new inputs; 0 is the corpus alone.
 FUZZ_SECONDS ?= 0
@@ -117,6 +129,6 @@ setup:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all check check-asan fuzz docs demo install help setup clean
+.PHONY: all check mutate check-asan fuzz docs demo install help setup clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
