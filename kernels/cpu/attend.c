@@ -1,0 +1,466 @@
+/* attend.c - softmax(scale q k) v for each head, without ever holding more than
+ * a tile of scores.
+ *
+ * Axes that k has, but for `over`, are batch: for every index there is one
+ * problem for each head.  All other axes of q are queries.  A task is up to
+ * QUERIES queries of one problem.  It walks the keys in tiles of KEYS from key 0
+ * on, whatever the queries: scores of a tile, running maximum, weights, their
+ * sum, weighted sum of values (scaled down when the maximum grows).  So a
+ * query's arithmetic depends on its own numbers and the keys, on nothing else.
+ *
+ * Keys are multiplied by scale log2(e) when they are copied, weights are then
+ * powers of two.  Workspace of a thread, f32:
+ *	keys	[d][KEYS]	a tile, turned: keys lie side by side
+ *	scores	[QUERIES][KEYS]
+ *	sums	[QUERIES][dv]	weighted values
+ *	queries	[QUERIES][d]	copies of what is not f32, or has no one stride
+ *	values	[KEYS][dv]	likewise
+ */
+#include "gemm.h"
+
+#include "../../ir/base.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+enum {
+	QUERIES = 64,
+	KEYS = 64,
+	LANES = 8,              /* scores are padded to a multiple of it */
+	VALUE_STEP_MAX = 1 << 20,       /* keys farther apart are copied */
+	THREAD_WORK = 1 << 18,  /* multiply-adds worth waking a thread for */
+};
+
+enum { V_Q, V_K, V_V, V_Y, V_COUNT };
+
+/* Axes of one kind, slowest first; neighbours are joined where strides chain in
+ * all views. */
+typedef struct Dims {
+	int dims;
+	int64_t count;          /* product of n */
+	int64_t n[AXIS_MAX], step[V_COUNT][AXIS_MAX];
+} Dims;
+
+typedef struct Attend {
+	const View *view[V_COUNT];
+	Dims batch, query, key;
+	int64_t heads, d, dv;   /* channels of a head: q and k, v */
+	float scale;            /* with log2(e) */
+	/* causal: query i has index i / causal_inner % causal_n + causal_lo */
+	bool causal;
+	int64_t causal_inner, causal_n, causal_lo;
+	bool copy_q, copy_v;
+	int64_t q_step, v_step; /* between neighbours, copied or not */
+	int64_t tiles;          /* tasks of a problem */
+	int64_t block, blocks;  /* channels of v at a time */
+	Gemm scores[2][2];      /* [last queries][last keys] */
+	Gemm values[2][2][2][2];        /* the same, [last block][add] */
+	char *work;
+	int64_t work_bytes;     /* of a thread */
+} Attend;
+
+static int64_t
+head_channels(const Operand *o, const Attr *attr)
+{
+	return o->part[0].n[AXIS_C] / max64(attr->heads, 1);
+}
+
+/* Elements of the five parts of a workspace. */
+static void
+work_parts(int64_t d, int64_t dv, int64_t n[5])
+{
+	n[0] = round_up(d * KEYS, 16);
+	n[1] = QUERIES * KEYS;
+	n[2] = round_up(QUERIES * dv, 16);
+	n[3] = round_up(QUERIES * d, 16);
+	n[4] = round_up(KEYS * dv, 16);
+}
+
+int64_t
+attend_work_bytes(const Operand *args, const Attr *attr)
+{
+	int64_t n[5], sum = 0;
+	work_parts(head_channels(&args[1], attr), head_channels(&args[3], attr),
+		n);
+	for (int i = 0; i < 5; i++)
+		sum += n[i];
+	return 4 * sum;
+}
+
+/* ---- small arithmetic ---- */
+
+/* 2^x for x <= 0, 0 below 2^-125; x = n + f with |f| <= 1/2, 2^f by a polynomial
+ * fitted at Chebyshev points (relative error 2e-9).  NaN stays. */
+static inline float
+power_of_two(float x)
+{
+	const float round = 12582912.f;         /* 1.5 * 2^23 */
+	float low = x < -125.f ? -125.f : x;
+	float shifted = low + round;
+	float f = low - (shifted - round);
+	float p = 0.00015345811f;
+	p = fmaf(p, f, 0.0013399931f);
+	p = fmaf(p, f, 0.009618489f);
+	p = fmaf(p, f, 0.055503286f);
+	p = fmaf(p, f, 0.24022646f);
+	p = fmaf(p, f, 0.6931472f);
+	p = fmaf(p, f, 1.f);
+	uint32_t bits;          /* n stands in the low bits of shifted */
+	memcpy(&bits, &shifted, sizeof bits);
+	bits = (bits + 127) << 23;
+	float power;
+	memcpy(&power, &bits, sizeof power);
+	return x < -125.f ? 0.f : p * power;
+}
+
+/* Turns the scores of one query, n a multiple of LANES, into weights: 2^(s -
+ * max).  *max and *sum are brought up to date; returns what earlier sums are to
+ * be multiplied with. */
+static float
+weigh(float *s, int64_t n, float *max, float *sum)
+{
+	float top[LANES], part[LANES] = {0};
+	for (int l = 0; l < LANES; l++)
+		top[l] = s[l];
+	for (int64_t i = LANES; i < n; i += LANES)
+		for (int l = 0; l < LANES; l++)
+			top[l] = s[i + l] > top[l] ? s[i + l] : top[l];
+	float m = *max;
+	for (int l = 0; l < LANES; l++)
+		m = top[l] > m ? top[l] : m;
+	for (int64_t i = 0; i < n; i += LANES)
+		for (int l = 0; l < LANES; l++) {
+			s[i + l] = power_of_two(s[i + l] - m);
+			part[l] += s[i + l];
+		}
+	float down = power_of_two(*max - m);
+	float all = ((part[0] + part[4]) + (part[2] + part[6]))
+		+ ((part[1] + part[5]) + (part[3] + part[7]));
+	*sum = *sum * down + all;
+	*max = m;
+	return down;
+}
+
+/* ---- axes ---- */
+
+/* `views`: bits of the views that matter. */
+static void
+add_dim(const Attend *t, Dims *d, int axis, int64_t n, unsigned views)
+{
+	d->count *= n;
+	if (n == 1)
+		return;
+	int last = d->dims - 1;
+	bool chains = last >= 0;
+	for (int v = 0; v < V_COUNT; v++)
+		if (views >> v & 1 && chains)
+			chains = d->step[v][last]
+				== t->view[v]->stride[axis] * n;
+	int at = chains ? last : d->dims++;
+	d->n[at] = chains ? d->n[at] * n : n;
+	for (int v = 0; v < V_COUNT; v++)
+		d->step[v][at] = t->view[v]->stride[axis];
+}
+
+/* Offset in view v of the index number i. */
+static int64_t
+offset(const Dims *d, int v, int64_t i)
+{
+	int64_t at = 0;
+	for (int a = d->dims; a-- > 0; i /= d->n[a])
+		at += i % d->n[a] * d->step[v][a];
+	return at;
+}
+
+/* The causal axis among the queries: the axes behind it make its index step. */
+static void
+find_causal(Attend *t, const Attr *attr)
+{
+	const View *y = t->view[V_Y];
+	int axis = __builtin_ctz(attr->over);
+	t->causal = true;
+	t->causal_lo = y->lo[axis] - t->view[V_K]->lo[axis];
+	t->causal_n = y->n[axis];
+	t->causal_inner = 1;
+	AxisSet batch = t->view[V_K]->axes & (AxisSet)~attr->over;
+	for (int a = axis + 1; a < AXIS_C; a++)
+		if (!(batch >> a & 1))
+			t->causal_inner *= y->n[a];
+}
+
+static void
+find_dims(Attend *t, const Attr *attr)
+{
+	AxisSet keys = t->view[V_K]->axes, over = attr->over;
+	t->batch.count = t->query.count = t->key.count = 1;
+	for (int a = 0; a < AXIS_C; a++) {
+		if (over >> a & 1)
+			add_dim(t, &t->key, a, t->view[V_K]->n[a],
+				1 << V_K | 1 << V_V);
+		if (keys >> a & 1 && !(over >> a & 1))
+			add_dim(t, &t->batch, a, t->view[V_Y]->n[a], ~0u);
+		else
+			add_dim(t, &t->query, a, t->view[V_Y]->n[a],
+				1 << V_Q | 1 << V_Y);
+	}
+}
+
+/* Step of view v along d if there is one, else 0. */
+static int64_t
+one_step(const Dims *d, int v, int64_t channels)
+{
+	if (d->dims == 0)
+		return channels;
+	return d->dims == 1 && d->step[v][0] >= channels ? d->step[v][0] : 0;
+}
+
+static void
+get_code(Attend *t)
+{
+	int64_t q[2] = {min64(t->query.count, QUERIES),
+		t->query.count % QUERIES};
+	int64_t k[2] = {min64(t->key.count, KEYS), t->key.count % KEYS};
+	int64_t c[2] = {t->block, t->dv - (t->blocks - 1) * t->block};
+	for (int i = 0; i < 4; i++) {
+		int lq = i >> 1, lk = i & 1;
+		if (!q[lq] || !k[lk])
+			continue;
+		t->scores[lq][lk] = gemm_get(round_up(k[lk], LANES), q[lq],
+			t->d, KEYS, t->q_step, KEYS, false);
+		for (int j = 0; j < 4; j++)
+			t->values[lq][lk][j >> 1][j & 1] = gemm_get(c[j >> 1],
+				q[lq], k[lk], t->v_step, KEYS, t->dv, j & 1);
+	}
+}
+
+/* ---- a task ---- */
+
+/* A task's place and its workspace. */
+typedef struct Task {
+	int64_t head, first, n; /* queries [first, first + n) */
+	int64_t at[V_COUNT];    /* of the problem in the views, head included */
+	float *keys, *scores, *sums, *queries, *values;
+	float max[QUERIES], sum[QUERIES];
+} Task;
+
+static const char *
+element(const View *v, int64_t at)
+{
+	return v->data + at * dtype_bytes(v->dtype);
+}
+
+/* Keys [first, first + n) as [d][KEYS], times the scale; zeros behind them up to
+ * a multiple of LANES. */
+static void
+turn_keys(const Attend *t, Task *k, int64_t first, int64_t n)
+{
+	const View *v = t->view[V_K];
+	int64_t padded = round_up(n, LANES);
+	for (int64_t j = 0; j < padded; j++) {
+		int64_t at = j < n ? k->at[V_K]
+			+ offset(&t->key, V_K, first + j) : 0;
+		for (int64_t i = 0; i < t->d; i += KEYS) {
+			float buf[KEYS] = {0};
+			int64_t part = min64(t->d - i, KEYS);
+			const float *x = buf;
+			if (j < n && v->dtype == DT_F32)
+				x = (const float *)(const void *)element(v,
+					at + i);
+			else if (j < n)
+				convert(DT_F32, buf, v->dtype,
+					element(v, at + i), part);
+			for (int64_t c = 0; c < part; c++)
+				k->keys[(i + c) * KEYS + j] = x[c] * t->scale;
+		}
+	}
+}
+
+/* Rows of view v, number [first, first + n) along d, as f32 [n][channels]. */
+static void
+copy_rows(const View *view, const Dims *d, int v, int64_t at, int64_t first,
+	int64_t n, int64_t channels, float *to)
+{
+	for (int64_t i = 0; i < n; i++)
+		convert(DT_F32, to + i * channels, view->dtype,
+			element(view, at + offset(d, v, first + i)), channels);
+}
+
+/* Scores that the causal mask hides, and those of keys that do not exist, become
+ * -infinity. */
+static void
+mask(const Attend *t, const Task *k, int64_t first, int64_t n, int64_t padded)
+{
+	for (int64_t i = 0; i < k->n; i++) {
+		int64_t last = n;
+		if (t->causal) {
+			int64_t q = (k->first + i) / t->causal_inner
+				% t->causal_n + t->causal_lo;
+			last = clamp64(q + 1 - first, 0, n);
+		}
+		for (int64_t j = last; j < padded; j++)
+			k->scores[i * KEYS + j] = -INFINITY;
+	}
+}
+
+/* sums = sums * down + weights * values of the tile. */
+static void
+add_values(const Attend *t, Task *k, int64_t first, int64_t n, int lq, int lk,
+	const float *down)
+{
+	const View *v = t->view[V_V];
+	const float *values = k->values;
+	if (t->copy_v)
+		copy_rows(v, &t->key, V_V, k->at[V_V], first, n, t->dv,
+			k->values);
+	else
+		values = (const float *)(const void *)element(v, k->at[V_V])
+			+ first * t->v_step;
+	for (int64_t i = 0; i < k->n && first; i++)
+		for (int64_t c = 0; c < t->dv && down[i] != 1; c++)
+			k->sums[i * t->dv + c] *= down[i];
+	const float *weights = k->scores;
+	for (int64_t b = 0; b < t->blocks; b++) {
+		const float *a = values + b * t->block;
+		gemm_run(&t->values[lq][lk][b == t->blocks - 1][first > 0], 1,
+			&a, &weights, k->sums + b * t->block);
+	}
+}
+
+static void
+store(const Attend *t, Task *k)
+{
+	const View *y = t->view[V_Y];
+	for (int64_t i = 0; i < k->n; i++) {
+		float *s = k->sums + i * t->dv;
+		float factor = 1 / k->sum[i];
+		for (int64_t c = 0; c < t->dv; c++)
+			s[c] *= factor;
+		int64_t at = k->at[V_Y] + offset(&t->query, V_Y, k->first + i);
+		convert(y->dtype, y->data + at * dtype_bytes(y->dtype), DT_F32,
+			s, t->dv);
+	}
+}
+
+/* Keys of tiles that all queries of the task may see a part of. */
+static int64_t
+visible_keys(const Attend *t, const Task *k)
+{
+	int64_t last = 0;
+	if (!t->causal)
+		return t->key.count;
+	for (int64_t i = 0; i < k->n; i++)
+		last = max64(last, (k->first + i) / t->causal_inner
+			% t->causal_n);
+	return min64(last + t->causal_lo + 1, t->key.count);
+}
+
+static void
+run_task(const Attend *t, int64_t task, float *work)
+{
+	Task k;
+	int64_t parts[5], problem = task / t->tiles;
+	work_parts(t->d, t->dv, parts);
+	k.keys = work;
+	k.scores = k.keys + parts[0];
+	k.sums = k.scores + parts[1];
+	k.queries = k.sums + parts[2];
+	k.values = k.queries + parts[3];
+	k.head = problem % t->heads;
+	k.first = task % t->tiles * QUERIES;
+	k.n = min64(t->query.count - k.first, QUERIES);
+	for (int v = 0; v < V_COUNT; v++)
+		k.at[v] = offset(&t->batch, v, problem / t->heads)
+			+ k.head * (v == V_V || v == V_Y ? t->dv : t->d);
+	for (int64_t i = 0; i < k.n; i++) {
+		k.max[i] = -INFINITY;
+		k.sum[i] = 0;
+	}
+	const float *q = k.queries;
+	if (t->copy_q)
+		copy_rows(t->view[V_Q], &t->query, V_Q, k.at[V_Q], k.first, k.n,
+			t->d, k.queries);
+	else
+		q = (const float *)(const void *)element(t->view[V_Q],
+			k.at[V_Q]) + k.first * t->q_step;
+	int lq = k.n < min64(t->query.count, QUERIES);
+	int64_t end = visible_keys(t, &k);
+	for (int64_t first = 0; first < end; first += KEYS) {
+		int64_t n = min64(t->key.count - first, KEYS);
+		int64_t padded = round_up(n, LANES);
+		int lk = n < min64(t->key.count, KEYS);
+		const float *keys = k.keys;
+		turn_keys(t, &k, first, n);
+		gemm_run(&t->scores[lq][lk], 1, &keys, &q, k.scores);
+		if (t->causal || padded > n)
+			mask(t, &k, first, n, padded);
+		float down[QUERIES];
+		for (int64_t i = 0; i < k.n; i++)
+			down[i] = weigh(k.scores + i * KEYS, padded, &k.max[i],
+				&k.sum[i]);
+		add_values(t, &k, first, n, lq, lk, down);
+	}
+	store(t, &k);
+}
+
+/* ---- the op ---- */
+
+static KStatus
+plan(Attend *t, const Operand *args, const Attr *attr)
+{
+	for (int i = 0; i < 4; i++)
+		if (args[i].parts != 1 || args[i].part[0].dtype > DT_BF16)
+			return K_UNSUPPORTED;
+	t->view[V_Y] = &args[0].part[0];
+	t->view[V_Q] = &args[1].part[0];
+	t->view[V_K] = &args[2].part[0];
+	t->view[V_V] = &args[3].part[0];
+	t->heads = max64(attr->heads, 1);
+	t->d = head_channels(&args[1], attr);
+	t->dv = head_channels(&args[3], attr);
+	t->scale = (float)(attr->scale * 1.4426950408889634);
+	find_dims(t, attr);
+	if (attr->causal)
+		find_causal(t, attr);
+	t->q_step = one_step(&t->query, V_Q, t->d);
+	t->v_step = one_step(&t->key, V_V, t->dv);
+	t->copy_q = t->q_step == 0 || t->view[V_Q]->dtype != DT_F32;
+	t->copy_v = t->v_step == 0 || t->v_step > VALUE_STEP_MAX
+		|| t->view[V_V]->dtype != DT_F32;
+	if (t->copy_q)
+		t->q_step = t->d;
+	if (t->copy_v)
+		t->v_step = t->dv;
+	t->blocks = (t->dv + GEMM_EDGE - 1) / GEMM_EDGE;
+	t->block = min64(t->dv, round_up((t->dv + t->blocks - 1) / t->blocks,
+		16));
+	t->tiles = (t->query.count + QUERIES - 1) / QUERIES;
+	return K_OK;
+}
+
+KStatus
+cpu_attend(const Ctx *ctx, const Operand *args, const Attr *attr)
+{
+	Attend t = {0};
+	KStatus status = plan(&t, args, attr);
+	int64_t problems = t.batch.count * t.heads;
+	if (status != K_OK || problems * t.query.count * t.dv == 0)
+		return status;
+	get_code(&t);
+	if (ctx->prepare)
+		return K_OK;
+	t.work = args[1 + op_nin(OP_attend)].part[0].data;
+	t.work_bytes = attend_work_bytes(args, attr);
+	int64_t tasks = problems * t.tiles;
+	double most = (double)problems * (double)t.query.count
+		* (double)t.key.count * (double)(t.d + t.dv) / THREAD_WORK;
+	int threads = most < 2 ? 1 : most < ctx->threads ? (int)most
+		: ctx->threads;
+	int64_t chunk = clamp64(tasks / (16 * threads), 1, 64);
+#pragma omp parallel for num_threads(threads) if (threads > 1) \
+	schedule(dynamic, chunk)
+	for (int64_t i = 0; i < tasks; i++)
+		run_task(&t, i, (float *)(void *)(t.work
+			+ omp_get_thread_num() * t.work_bytes));
+	return K_OK;
+}
