@@ -121,11 +121,18 @@ part_fill(Problem *p, PlacePart *part, const Event *e, size_t count,
 	part->sections = section;
 	part->load = arena_array(&p->arena, (size_t)section,
 		sizeof *part->load);
-	for (size_t i = 0; i < part->n; i++)
-		for (int32_t s = part->lo[i]; s < part->hi[i]; s++)
-			part->load[s] += part->size[i];
-	for (int32_t s = 0; s < section; s++)
+	part->trouble = arena_array(&p->arena, (size_t)section,
+		sizeof *part->trouble);
+	for (size_t i = 0; i < part->n; i++) {
+		part->load[part->lo[i]] += part->size[i];
+		if (part->hi[i] < section)
+			part->load[part->hi[i]] -= part->size[i];
+		part->cells += (size_t)(part->hi[i] - part->lo[i]);
+	}
+	for (int32_t s = 0; s < section; s++) {
+		part->load[s] += s ? part->load[s - 1] : 0;
 		part->bound = max64(part->bound, part->load[s]);
+	}
 }
 
 /* The bounds in bytes.  Of the items live at one time all but the topmost
@@ -179,7 +186,9 @@ problem_open(Problem *p, const PlaceItem *items, size_t n)
 
 /* ---- the ladder ---- */
 
-enum { FLAVOURS = 4 };
+enum { FLAVOURS = 8 };
+/* Beyond this (4 bytes each) a search would rather need memory than time. */
+static const size_t MAX_CELLS = (size_t)1 << 27;
 
 /* Searches the heights from `least` (units; no placement is lower) up to the
  * best known, with budgets that double, until one <= `target` is found or
@@ -188,6 +197,11 @@ static int64_t
 climb(PlacePart *p, int64_t target, PlaceLimit *limit)
 {
 	int64_t least = p->bound;
+	if (p->height <= target || p->cells > MAX_CELLS)
+		return least;
+	Arena arena = {0};
+	p->failed = arena_array(&arena, (size_t)1 << PLACE_FAILED_BITS,
+		sizeof *p->failed);
 	for (int64_t budget = 2000; p->height > target && !limit->stopped;
 		budget *= 2) {
 		int64_t c = max64(least, target), step = 1;
@@ -204,6 +218,7 @@ climb(PlacePart *p, int64_t target, PlaceLimit *limit)
 			}
 		}
 	}
+	arena_free(&arena);
 	return least;
 }
 

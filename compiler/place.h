@@ -12,13 +12,20 @@
 
 #include "compiler.h"
 
+enum { PLACE_FAILED_BITS = 16 };
+
 typedef struct PlacePart {
 	size_t n;
 	int32_t sections;
 	int32_t *lo, *hi;       /* item i lives in sections lo[i] .. hi[i]-1 */
 	int64_t *size, *align;  /* units */
 	int64_t *load;          /* (sections): sum of live sizes */
+	uint32_t *trouble;      /* (sections): how often searches failed there */
 	int64_t bound;          /* the largest of them */
+	size_t cells;           /* sum of hi - lo */
+	uint64_t *failed;       /* (1 << PLACE_FAILED_BITS): hashes of states
+	                           that cannot be completed ... */
+	int64_t failed_capacity;        /* ... within this height */
 	int64_t *at;            /* the best offsets so far */
 	int64_t height;         /* of these */
 	uint32_t *item;         /* the caller's index of item i */
@@ -43,7 +50,8 @@ typedef enum PlaceFound {
 
 /* place_search.c: looks for a placement of height <= capacity (units).
  * `flavour` (any integer >= 0) picks the order in which branches are tried,
- * `nodes` bounds the effort. */
+ * `nodes` bounds the effort.  Failures are counted in part->trouble, so that a
+ * further search begins where the last one failed. */
 PlaceFound place_search(PlacePart *part, int64_t capacity, int flavour,
 	int64_t nodes, PlaceLimit *limit);
 
