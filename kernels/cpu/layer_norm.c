@@ -6,13 +6,9 @@
 #include "../../ir/base.h"
 
 #include <math.h>
+#include <omp.h>
 
 enum { LANES = 16 };
-
-typedef struct Norm {
-	const View *gamma, *beta;
-	double eps;
-} Norm;
 
 static double
 lanes_total(const double *lane)
@@ -47,16 +43,31 @@ lanes_add(double *lane, const float *x, int64_t n, bool first, double mean)
 	}
 }
 
-/* A row, n channels, is one block; it passes through the buffers in pieces of
- * ROW_MAX (a multiple of LANES).  views: result, x */
+/* gamma and beta as f32, at most ROW_MAX channels of them. */
+typedef struct Affine {
+	const View *gamma, *beta;
+	float gbuf[ROW_MAX], bbuf[ROW_MAX];
+	const float *g, *b;
+} Affine;
+
 static void
-norm_row(const Walk *w, const Block *b, const void *arg)
+affine_load(Affine *f, int64_t c, int64_t n)
 {
-	const Norm *f = arg;
-	float xbuf[ROW_MAX], ybuf[ROW_MAX], gbuf[ROW_MAX], bbuf[ROW_MAX];
-	DType tx = w->dtype[1], ty = w->dtype[0];
 	DType tg = f->gamma->dtype, tb = f->beta->dtype;
-	int64_t n = b->n, sx = w->step[1] * dtype_bytes(tx);
+	f->g = row_load(f->gbuf, tg, f->gamma->data + c * dtype_bytes(tg), 1,
+		n);
+	f->b = row_load(f->bbuf, tb, f->beta->data + c * dtype_bytes(tb), 1, n);
+}
+
+/* One row; it passes through the buffers in pieces of ROW_MAX channels (a
+ * multiple of LANES).  A row of one piece is loaded once, and its affine is
+ * loaded already.  views: result, x */
+static void
+norm_row(const Walk *w, const Block *b, double eps, Affine *f)
+{
+	float xbuf[ROW_MAX], ybuf[ROW_MAX];
+	DType tx = w->dtype[1], ty = w->dtype[0];
+	int64_t n = w->row, sx = w->step[1] * dtype_bytes(tx);
 	const float *x = NULL;
 	double stat[2] = {0};           /* mean, mean square */
 	for (int pass = 0; pass < 2; pass++) {
@@ -70,17 +81,17 @@ norm_row(const Walk *w, const Block *b, const void *arg)
 		}
 		stat[pass] = lanes_total(lane) / (double)n;
 	}
-	float mean = (float)stat[0], rstd = (float)(1 / sqrt(stat[1] + f->eps));
+	float mean = (float)stat[0], rstd = (float)(1 / sqrt(stat[1] + eps));
 	for (int64_t c = 0; c < n; c += ROW_MAX) {
 		int64_t m = min64(ROW_MAX, n - c);
 		char *py = b->p[0] + c * w->step[0] * dtype_bytes(ty);
 		float *y = row_out(ybuf, ty, py, w->step[0]);
-		const float *g = row_load(gbuf, tg, f->gamma->data
-			+ c * dtype_bytes(tg), 1, m);
-		const float *t = row_load(bbuf, tb, f->beta->data
-			+ c * dtype_bytes(tb), 1, m);
-		if (n > ROW_MAX)
+		if (n > ROW_MAX) {
 			x = row_load(xbuf, tx, b->p[1] + c * sx, w->step[1], m);
+			affine_load(f, c, m);
+		}
+		const float *g = f->g, *t = f->b;
+		/* y may be x, never only overlap it */
 		#pragma GCC ivdep
 		for (int64_t i = 0; i < m; i++)
 			y[i] = __builtin_fmaf((x[i] - mean) * rstd, g[i], t[i]);
@@ -93,12 +104,23 @@ KStatus
 cpu_layer_norm(const Ctx *ctx, const Operand *args, const Attr *attr)
 {
 	const View *v[2] = {&args[0].part[0], &args[1].part[0]};
-	Norm f = {&args[2].part[0], &args[3].part[0], attr->eps};
 	Walk w;
 	if (ctx->prepare)
 		return K_OK;
 	walk_init(&w, v[0]->n, 2, v, true);
-	w.block = w.row;
-	walk_run(ctx, &w, norm_row, &f);
+	int threads = walk_threads(ctx, w.rows * w.row);
+	#pragma omp parallel num_threads(threads) if (threads > 1)
+	{
+		int id = omp_get_thread_num(), n = omp_get_num_threads();
+		int64_t from = walk_share(w.rows, id, n);
+		int64_t to = walk_share(w.rows, id + 1, n);
+		Affine f = {.gamma = &args[2].part[0],
+			.beta = &args[3].part[0]};
+		Block b;
+		affine_load(&f, 0, min64(ROW_MAX, w.row));
+		walk_seek(&w, &b, from);
+		for (int64_t r = from; r < to; r++, walk_next(&w, &b))
+			norm_row(&w, &b, attr->eps, &f);
+	}
 	return K_OK;
 }

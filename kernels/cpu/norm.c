@@ -29,6 +29,42 @@ typedef struct Stats {
 	int64_t groups, per;    /* number of groups, channels in one */
 } Stats;
 
+enum { SIDE = 4 };              /* rows that are added at once */
+
+/* Adds SIDE rows of n channels, or their squared distances from the mean, to
+ * the channels' sums. */
+static void
+add_rows(const float *const *x, int64_t n, const double *mean, double *sum)
+{
+	const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+	if (!mean) {
+		for (int64_t i = 0; i < n; i++)
+			sum[i] += ((double)x0[i] + (double)x1[i])
+				+ ((double)x2[i] + (double)x3[i]);
+		return;
+	}
+	for (int64_t i = 0; i < n; i++) {
+		double m = mean[i];
+		double d0 = (double)x0[i] - m, d1 = (double)x1[i] - m;
+		double d2 = (double)x2[i] - m, d3 = (double)x3[i] - m;
+		sum[i] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3);
+	}
+}
+
+static void
+add_row(const float *x, int64_t n, const double *mean, double *sum)
+{
+	if (!mean) {
+		for (int64_t i = 0; i < n; i++)
+			sum[i] += (double)x[i];
+		return;
+	}
+	for (int64_t i = 0; i < n; i++) {
+		double d = (double)x[i] - mean[i];
+		sum[i] += d * d;
+	}
+}
+
 /* Channels [c, c + n) of a part, counted in the part, in the unit that lies
  * `at` bytes behind the first one: adds x (no mean given) or (x - mean)^2 to
  * the channels' sums, rows upwards. */
@@ -36,32 +72,29 @@ static void
 sum_rows(const Walk *in, ptrdiff_t at, int64_t c, int64_t n,
 	const double *mean, double *sum)
 {
-	float buf[SPAN];
+	float buf[SIDE][SPAN];
+	const float *x[SIDE];
 	Block b;
 	DType t = in->dtype[0];
+	int64_t rows = in->rows, r = 0;
 	at += c * in->step[0] * dtype_bytes(t);
 	walk_seek(in, &b, 0);
-	for (int64_t r = 0; r < in->rows; r++, walk_next(in, &b)) {
-		const float *x = row_load(buf, t, b.p[0] + at, in->step[0], n);
-		if (!mean) {
-			for (int64_t i = 0; i < n; i++)
-				sum[i] += (double)x[i];
-			continue;
-		}
-		for (int64_t i = 0; i < n; i++) {
-			double d = (double)x[i] - mean[i];
-			sum[i] += d * d;
-		}
+	for (; r + SIDE <= rows; r += SIDE) {
+		for (int k = 0; k < SIDE; k++, walk_next(in, &b))
+			x[k] = row_load(buf[k], t, b.p[0] + at, in->step[0], n);
+		add_rows(x, n, mean, sum);
 	}
+	for (; r < rows; r++, walk_next(in, &b))
+		add_row(row_load(buf[0], t, b.p[0] + at, in->step[0], n), n,
+			mean, sum);
 }
 
-/* The same for channels [c, c + n) of the joined parts; adds each channel's sum
- * to its group's total, channels upwards.  total[0] belongs to group g0. */
+/* The same for channels [c, c + n) of the joined parts. */
 static void
 sum_channels(const Stats *s, const Block *unit, int64_t c, int64_t n,
-	const double *mean, int64_t g0, double *total)
+	const double *mean, double *sum)
 {
-	double sum[SPAN] = {0};
+	memset(sum, 0, (size_t)n * sizeof *sum);
 	for (int p = 0; p < s->parts; p++) {
 		int64_t lo = max64(c, s->first[p]);
 		int64_t hi = min64(c + n, s->first[p + 1]);
@@ -70,32 +103,64 @@ sum_channels(const Stats *s, const Block *unit, int64_t c, int64_t n,
 			sum_rows(&s->in[p], at, lo - s->first[p], hi - lo,
 				mean ? mean + (lo - c) : NULL, sum + (lo - c));
 	}
-	for (int64_t i = 0; i < n; i++)
-		total[(c + i) / s->per - g0] += sum[i];
 }
 
-/* Groups [g0, g1) of a unit.  Either their channels fit into SPAN, or it is one
- * group. */
-static void
-stats_groups(const Stats *s, const Block *unit, int64_t g0, int64_t g1)
+/* Group g of a unit alone, when it has more channels than SPAN. */
+static double
+sum_wide(const Stats *s, const Block *unit, int64_t g, const double *mean)
 {
-	double mean[SPAN] = {0}, m2[SPAN] = {0}, each[SPAN];
-	int64_t c1 = g1 * s->per;
+	double sum[SPAN], each[SPAN], total = 0;
+	int64_t end = (g + 1) * s->per;
+	for (int64_t i = 0; mean && i < SPAN; i++)
+		each[i] = *mean;
+	for (int64_t c = g * s->per; c < end; c += SPAN) {
+		int64_t n = min64(SPAN, end - c);
+		sum_channels(s, unit, c, n, mean ? each : NULL, sum);
+		for (int64_t i = 0; i < n; i++)
+			total += sum[i];
+	}
+	return total;
+}
+
+/* Groups [g, g + n) of a unit, whose channels fit into SPAN: a total for each,
+ * of x (no mean given) or of (x - mean)^2. */
+static void
+sum_groups(const Stats *s, const Block *unit, int64_t g, int64_t n,
+	const double *mean, double *total)
+{
+	double sum[SPAN], each[SPAN];
+	for (int64_t k = 0; mean && k < n; k++)
+		for (int64_t i = 0; i < s->per; i++)
+			each[k * s->per + i] = mean[k];
+	sum_channels(s, unit, g * s->per, n * s->per, mean ? each : NULL, sum);
+	for (int64_t k = 0; k < n; k++) {
+		total[k] = 0;
+		for (int64_t i = 0; i < s->per; i++)
+			total[k] += sum[k * s->per + i];
+	}
+}
+
+/* Mean, then squares, of groups [g, g + n) of a unit. */
+static void
+stats_groups(const Stats *s, const Block *unit, int64_t g, int64_t n)
+{
+	double mean[SPAN], m2[SPAN];
 	double count = (double)(s->in[0].rows * s->per);
 	DType t = s->units.dtype[0];
-	for (int64_t c = g0 * s->per; c < c1; c += SPAN)
-		sum_channels(s, unit, c, min64(SPAN, c1 - c), NULL, g0, mean);
-	for (int64_t g = 0; g < g1 - g0; g++)
-		mean[g] /= count;
-	for (int64_t c = g0 * s->per; c < c1; c += SPAN) {
-		int64_t n = min64(SPAN, c1 - c);
-		for (int64_t i = 0; i < n; i++)
-			each[i] = mean[(c + i) / s->per - g0];
-		sum_channels(s, unit, c, n, each, g0, m2);
-	}
-	for (int64_t g = g0; g < g1; g++) {
-		float v[2] = {(float)mean[g - g0], (float)m2[g - g0]};
-		char *y = unit->p[0] + g * dtype_bytes(t);
+	bool wide = s->per > SPAN;      /* then n is 1 */
+	if (wide)
+		mean[0] = sum_wide(s, unit, g, NULL);
+	else
+		sum_groups(s, unit, g, n, NULL, mean);
+	for (int64_t k = 0; k < n; k++)
+		mean[k] /= count;
+	if (wide)
+		m2[0] = sum_wide(s, unit, g, mean);
+	else
+		sum_groups(s, unit, g, n, mean, m2);
+	for (int64_t k = 0; k < n; k++) {
+		float v[2] = {(float)mean[k], (float)m2[k]};
+		char *y = unit->p[0] + (g + k) * dtype_bytes(t);
 		row_store(t, y, 1, &v[0], 1);
 		row_store(t, y + s->groups * dtype_bytes(t), 1, &v[1], 1);
 	}
@@ -136,7 +201,7 @@ cpu_norm_stats(const Ctx *ctx, const Operand *args, const Attr *attr)
 		Block b;
 		int64_t g = i % spans * span;
 		walk_seek(&s.units, &b, i / spans);
-		stats_groups(&s, &b, g, min64(g + span, s.groups));
+		stats_groups(&s, &b, g, min64(span, s.groups - g));
 	}
 	return K_OK;
 }
@@ -250,13 +315,18 @@ apply_channels(const Apply *f, const Block *out, int64_t c, int64_t n,
 		+ first * dtype_bytes(f->gamma->dtype), 1, n);
 	const float *beta = row_load(bbuf, f->beta->dtype, f->beta->data
 		+ first * dtype_bytes(f->beta->dtype), 1, n);
-	for (int64_t i = 0; i < n; i++) {
+	memcpy(ch->beta, beta, (size_t)n * sizeof *beta);
+	for (int64_t i = 0; i < n;) {
+		/* the channels of one group */
 		int64_t g = (first + i) / f->per;
+		int64_t end = min64(n, (g + 1) * f->per - first);
 		const char *p = out->p[2] + g * size;
-		ch->mean[i] = *row_load(one, t, p, 1, 1);
-		ch->scale[i] = gamma[i]
-			* *row_load(one + 1, t, p + f->groups * size, 1, 1);
-		ch->beta[i] = beta[i];
+		float mean = *row_load(one, t, p, 1, 1);
+		float rstd = *row_load(one + 1, t, p + f->groups * size, 1, 1);
+		for (; i < end; i++) {
+			ch->mean[i] = mean;
+			ch->scale[i] = gamma[i] * rstd;
+		}
 	}
 }
 
