@@ -86,13 +86,13 @@ static void
 run(Bench *b)
 {
 	VmOptions o = {
-		.threads = (int)arg_int(&b->args, "threads", 0, 1, 4096),
+		.threads = (int)arg_integer(&b->args, "threads", 0, 1, 4096),
 		.poison = arg_flag(&b->args, "poison"),
 		.trace = arg_flag(&b->args, "trace"),
 		.progress = running_progress,
 		.user = &b->running,
 	};
-	uint64_t seed = (uint64_t)arg_int(&b->args, "seed", 0, 0, INT64_MAX);
+	uint64_t seed = (uint64_t)arg_integer(&b->args, "seed", 0, 0, INT64_MAX);
 	running_begin(&b->running, NULL, arg_flag(&b->args, "quiet"));
 	if (b->plan->n_weights)
 		b->weights = weights_generated(&b->arena, b->plan, seed);
@@ -225,7 +225,7 @@ cmd_bench(int argc, char **argv)
 	if (!b.plan)
 		fatal(code, "%s: %s", b.args.operands.at[0], e.text);
 	check_trace(&b);
-	cut_steps(b.plan, (uint32_t)arg_int(&b.args, "steps", INT32_MAX, 1,
+	cut_steps(b.plan, (uint32_t)arg_integer(&b.args, "steps", INT32_MAX, 1,
 		INT32_MAX));
 	run(&b);
 	trace = arg(&b.args, "trace");

@@ -91,7 +91,7 @@ source_options(const Args *args, Arena *a, CompileOptions *o)
 		fatal(EXIT_USAGE, "--device: '%s' is no target of this build: cpu",
 			device);
 	o->lang.ndefine = arg_list(args, "define", a, &o->lang.define);
-	o->threads = (int)arg_int(args, "threads", 0, 1, 1024);
+	o->threads = (int)arg_integer(args, "threads", 0, 1, 1024);
 	if (o->dump && strchr(o->dump, 'A'))
 		o->lang.dump_ast = stderr;
 	source_goal(args, o);

@@ -39,7 +39,7 @@ read_run(Generation *g)
 {
 	const char *const *set;
 	size_t n = arg_list(&g->args, "set", &g->arena, &set);
-	int threads = (int)arg_int(&g->args, "threads", 0, 1, 4096);
+	int threads = (int)arg_integer(&g->args, "threads", 0, 1, 4096);
 	must(g, runfile_read(&g->arena, g->args.operands.at[0], set, n, &g->run,
 		g->error));
 	must(g, job_make(&g->arena, &g->run, threads, &g->job, g->error));
@@ -77,7 +77,7 @@ static void
 run(Generation *g)
 {
 	VmOptions o = {
-		.threads = (int)arg_int(&g->args, "threads", 0, 1, 4096),
+		.threads = (int)arg_integer(&g->args, "threads", 0, 1, 4096),
 		.check_finite_step = true,
 		.progress = running_progress,
 		.user = &g->running,

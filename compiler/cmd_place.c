@@ -231,7 +231,7 @@ cmd_place(int argc, char **argv)
 	Args a;
 	Sheet t = {0};
 	args_parse(&a, argc, argv, 1, 1);
-	int64_t capacity = arg_int(&a, "capacity", 0, 1, INT64_MAX);
+	int64_t capacity = arg_integer(&a, "capacity", 0, 1, INT64_MAX);
 	PlaceOptions o = {.capacity = capacity,
 		.deadline = arg_seconds(&a, "deadline", 10)};
 	const char *output = arg(&a, "output");

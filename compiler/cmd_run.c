@@ -79,14 +79,14 @@ static void
 bind_and_run(Run *r)
 {
 	VmOptions o = {
-		.threads = (int)arg_int(&r->args, "threads", 0, 1, 4096),
+		.threads = (int)arg_integer(&r->args, "threads", 0, 1, 4096),
 		.poison = arg_flag(&r->args, "poison"),
 		.check_finite_step = true,
 		.trace = arg_flag(&r->args, "trace"),
 		.progress = running_progress,
 		.user = &r->running,
 	};
-	uint64_t seed = (uint64_t)arg_int(&r->args, "seed", 0, 0, INT64_MAX);
+	uint64_t seed = (uint64_t)arg_integer(&r->args, "seed", 0, 0, INT64_MAX);
 	running_begin(&r->running, arg(&r->args, "progress"),
 		arg_flag(&r->args, "quiet"));
 	r->vm = vm_open(r->plan, &o);

@@ -140,7 +140,7 @@ step_count(const Args *args, const Json *file)
 	if (arg(args, "steps") || !steps || steps->kind != JSON_INT) {
 		if (!arg(args, "steps"))
 			fatal(EXIT_USAGE, "sampler needs --steps N");
-		return arg_int(args, "steps", 0, 1, INT64_MAX);
+		return arg_integer(args, "steps", 0, 1, INT64_MAX);
 	}
 	return steps->integer;
 }

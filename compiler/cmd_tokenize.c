@@ -47,7 +47,7 @@ cmd_tokenize(int argc, char **argv)
 	size_t cap = 0;
 	ssize_t got;
 	args_parse(&args, argc, argv, 1, 1);
-	size_t length = (size_t)arg_int(&args, "length", 77, 2, LENGTH_MAX);
+	size_t length = (size_t)arg_integer(&args, "length", 77, 2, LENGTH_MAX);
 	const Tokenizer *t = tokenizer_open(&a, args.operands.at[0], &code, err);
 	if (!t)
 		fatal(code, "%s", err);

@@ -175,7 +175,7 @@ arg_flag(const Args *a, const char *name)
 }
 
 int64_t
-arg_int(const Args *a, const char *name, int64_t otherwise, int64_t lo,
+arg_integer(const Args *a, const char *name, int64_t otherwise, int64_t lo,
 	int64_t hi)
 {
 	const char *s = arg(a, name);

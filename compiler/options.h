@@ -26,7 +26,7 @@ void args_parse(Args *a, int argc, char **argv, size_t least, size_t most);
 const char *arg(const Args *a, const char *name);
 bool arg_flag(const Args *a, const char *name);
 /* The option as an integer in lo .. hi, `otherwise` when not given. */
-int64_t arg_int(const Args *a, const char *name, int64_t otherwise,
+int64_t arg_integer(const Args *a, const char *name, int64_t otherwise,
 	int64_t lo, int64_t hi);
 double arg_seconds(const Args *a, const char *name, double otherwise);
 /* All values of an option that may be repeated; returns their number, the
