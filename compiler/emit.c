@@ -224,6 +224,7 @@ static void
 emit_control(Emitter *e, Control op, uint32_t a, uint32_t b, uint32_t site)
 {
 	PlanInsn *i = emit_insn(e, (uint16_t)op, site);
+	i->first_operand = 0;
 	i->a = a;
 	i->b = b;
 }
@@ -393,7 +394,6 @@ emit_head(Emitter *e)
 	h->threads = (uint32_t)p->threads;
 	h->steps = (uint32_t)p->graph->steps;
 	h->placement_proven = p->placed.proven;
-	h->load_bound = p->placed.load_bound;
 	h->unsliced_bytes = p->unsliced_height;
 	h->unsliced_seconds = p->unsliced_seconds;
 	for (int a = 0; a < AXIS_MAX; a++)
@@ -402,6 +402,8 @@ emit_head(Emitter *e)
 	for (size_t i = 0; i < e->buffers.n; i++)
 		h->arena_bytes = max64(h->arena_bytes,
 			e->buffers.at[i].offset + e->buffers.at[i].bytes);
+	/* sizes were rounded up for the bound, the last buffer's is not */
+	h->load_bound = min64(p->placed.load_bound, h->arena_bytes);
 }
 
 /* needs: storages with offsets.
