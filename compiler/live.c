@@ -90,6 +90,16 @@ extend(const Live *l, uint32_t *first, uint32_t *last, uint32_t def, uint32_t at
 	*last = *last > at ? *last : at;
 }
 
+/* A value that is read after the program has ended: it lives from the start of
+ * every loop around its making. */
+static void
+extend_to_end(const Live *l, uint32_t *first, uint32_t *last, uint32_t def)
+{
+	for (uint32_t b = l->loop_begin[def]; b != UINT32_MAX; b = outer_loop(l, b))
+		*first = *first < b ? *first : b;
+	*last = (uint32_t)(l->p->steps.n - 1);
+}
+
 /* ---- storages ---- */
 
 /* A dense buffer with the extents of a type. */
@@ -228,8 +238,6 @@ value_storage(Live *l, uint32_t node, const Users *users)
 		s.axes |= AXIS_BIT(AXIS_STEP);
 		s.n[AXIS_STEP] = l->g->steps;
 	}
-	if (out)
-		s.last = (uint32_t)(p->steps.n - 1);
 	p->storage_of[node] = add_storage(p, s);
 }
 
@@ -351,6 +359,11 @@ lifetimes(Live *l)
 					: definition(l, l->class[r]), at);
 			}
 		}
+	}
+	for (size_t i = 0; i < g->outputs.n; i++) {
+		uint32_t node = g->outputs.at[i].node;
+		Storage *s = &p->storages.at[p->storage_of[node]];
+		extend_to_end(l, &s->first, &s->last, l->step_of[node]);
 	}
 }
 
