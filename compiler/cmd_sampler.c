@@ -24,8 +24,8 @@ scheduler_config(Arena *a, const Json *file)
 	Json *item = arena_alloc(a, sizeof *item);
 	*key = "_class_name";
 	*item = *class;
-	const Json *over = config_map(a, 1, key, item);
-	return config_merge(a, config, over);
+	const Json *over = json_map(a, 1, key, item);
+	return json_merge(a, config, over);
 }
 
 static void

@@ -42,46 +42,6 @@ config_read(Arena *a, const char *path, int *code, char *err)
 	return j;
 }
 
-static int
-compare_keys(const void *a, const void *b, void *keys)
-{
-	const char **key = keys;
-	return strcmp(key[*(const uint32_t *)a], key[*(const uint32_t *)b]);
-}
-
-Json *
-config_map(Arena *a, size_t n, const char **key, Json *item)
-{
-	uint32_t *order = arena_array(a, n, sizeof *order);
-	for (size_t i = 0; i < n; i++)
-		order[i] = (uint32_t)i;
-	qsort_r(order, n, sizeof *order, compare_keys, key);
-	Json *j = arena_alloc(a, sizeof *j);
-	*j = (Json){.kind = JSON_MAP, .n = n, .key = key, .item = item,
-		.order = order};
-	return j;
-}
-
-const Json *
-config_merge(Arena *a, const Json *under, const Json *over)
-{
-	size_t most = (under ? under->n : 0) + (over ? over->n : 0), n = 0;
-	Json *item = arena_array(a, most, sizeof *item);
-	const char **key = arena_array(a, most, sizeof *key);
-	for (size_t i = 0; under && i < under->n; i++) {
-		const Json *v = json_get(over, under->key[i]);
-		key[n] = under->key[i];
-		item[n++] = v && v->kind != JSON_NULL ? *v : under->item[i];
-	}
-	for (size_t i = 0; over && i < over->n; i++) {
-		if (json_get(under, over->key[i]))
-			continue;
-		key[n] = over->key[i];
-		item[n++] = over->item[i];
-	}
-	return config_map(a, n, key, item);
-}
-
 /* Path of the config in `dir`, or NULL when there is none. */
 static const char *
 config_path(Arena *a, const char *dir)

@@ -22,11 +22,4 @@ int configs_from_folder(Arena *a, const char *folder,
 	const char *const *component, size_t n, LangConfig **out, size_t *nout,
 	char *err);
 
-/* A JSON map made of `n` different keys and their values (both kept). */
-Json *config_map(Arena *a, size_t n, const char **key, Json *item);
-
-/* A map with the members of `under` replaced and added to by those of `over`
- * that are not null; either may be NULL. */
-const Json *config_merge(Arena *a, const Json *under, const Json *over);
-
 #endif

@@ -157,10 +157,10 @@ merge_scheduler(Arena *a, Job *job, LangConfig **config, size_t *n)
 			continue;
 		}
 		merged.path = (*config)[i].path;
-		merged.json = config_merge(a, merged.json, (*config)[i].json);
+		merged.json = json_merge(a, merged.json, (*config)[i].json);
 	}
 	if (job->run->scheduler)
-		merged.json = config_merge(a, merged.json, job->run->scheduler);
+		merged.json = json_merge(a, merged.json, job->run->scheduler);
 	if (merged.json)
 		all[kept++] = merged;
 	job->scheduler = text_of(json_get(merged.json, "_class_name"));

@@ -253,7 +253,7 @@ set_scheduler(Loader *l, const Yaml *y)
 		key[i] = k ? scheduler_keys[k] : "_class_name";
 		item[i] = yaml_json(l->arena, &y->item[i]);
 	}
-	l->run->scheduler = config_map(l->arena, y->n, key, item);
+	l->run->scheduler = json_map(l->arena, y->n, key, item);
 	return true;
 }
 

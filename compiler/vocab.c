@@ -204,7 +204,7 @@ read_merges(Arena *a, Vocab *v, const char *path, int *code, char *err)
 /* ---- tokenizer.json: both, under "model" ---- */
 
 static bool
-json_merge(Arena *a, Vocab *v, const Json *m, size_t rank, const char *path,
+read_merge(Arena *a, Vocab *v, const Json *m, size_t rank, const char *path,
 	char *err)
 {
 	const char *l, *r;
@@ -248,7 +248,7 @@ read_tokenizer(Arena *a, Vocab *v, const char *path, int *code, char *err)
 		return fail(err, "%s: it has no list of merges", path);
 	size_merges(a, v, merges->n);
 	for (size_t i = 0; i < merges->n; i++)
-		if (!json_merge(a, v, &merges->item[i], i, path, err))
+		if (!read_merge(a, v, &merges->item[i], i, path, err))
 			return false;
 	return true;
 }

@@ -303,5 +303,5 @@ yaml_json(Arena *a, const Yaml *y)
 	const char **key = arena_array(a, y->n, sizeof *key);
 	for (size_t i = 0; i < y->n; i++)
 		key[i] = y->key[i].text;
-	return *config_map(a, y->n, key, item);
+	return *json_map(a, y->n, key, item);
 }

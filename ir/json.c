@@ -325,14 +325,21 @@ compare_keys(const void *a, const void *b, void *keys)
 	return strcmp(key[*(const uint32_t *)a], key[*(const uint32_t *)b]);
 }
 
+static const uint32_t *
+sorted_keys(Arena *a, size_t n, const char **key)
+{
+	uint32_t *order = arena_array(a, n, sizeof *order);
+	for (size_t i = 0; i < n; i++)
+		order[i] = (uint32_t)i;
+	qsort_r(order, n, sizeof *order, compare_keys, key);
+	return order;
+}
+
 /* Sorts the keys of a map and refuses two that are the same. */
 static bool
 index_keys(Parser *p, Json *j)
 {
-	uint32_t *order = arena_array(p->arena, j->n, sizeof *order);
-	for (size_t i = 0; i < j->n; i++)
-		order[i] = (uint32_t)i;
-	qsort_r(order, j->n, sizeof *order, compare_keys, (void *)j->key);
+	const uint32_t *order = sorted_keys(p->arena, j->n, j->key);
 	for (size_t i = 1; i < j->n; i++) {
 		uint32_t a = order[i - 1], b = order[i];
 		if (strcmp(j->key[a], j->key[b]))
@@ -515,4 +522,33 @@ json_get(const Json *j, const char *key)
 			lo = mid + 1;
 	}
 	return NULL;
+}
+
+const Json *
+json_map(Arena *a, size_t n, const char **key, Json *item)
+{
+	Json *j = arena_alloc(a, sizeof *j);
+	*j = (Json){.kind = JSON_MAP, .n = n, .key = key, .item = item,
+		.order = sorted_keys(a, n, key)};
+	return j;
+}
+
+const Json *
+json_merge(Arena *a, const Json *under, const Json *over)
+{
+	size_t most = (under ? under->n : 0) + (over ? over->n : 0), n = 0;
+	Json *item = arena_array(a, most, sizeof *item);
+	const char **key = arena_array(a, most, sizeof *key);
+	for (size_t i = 0; under && i < under->n; i++) {
+		const Json *v = json_get(over, under->key[i]);
+		key[n] = under->key[i];
+		item[n++] = v && v->kind != JSON_NULL ? *v : under->item[i];
+	}
+	for (size_t i = 0; over && i < over->n; i++) {
+		if (json_get(under, over->key[i]))
+			continue;
+		key[n] = over->key[i];
+		item[n++] = over->item[i];
+	}
+	return json_map(a, n, key, item);
 }

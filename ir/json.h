@@ -46,5 +46,10 @@ const Json *json_parse(Arena *a, const char *text, size_t size, int depth,
 /* Member of a map; NULL when `j` is no map (or NULL) or lacks it.  Takes time
  * logarithmic in the number of keys. */
 const Json *json_get(const Json *j, const char *key);
+/* A map made of `n` different keys and their values (both kept). */
+const Json *json_map(Arena *a, size_t n, const char **key, Json *item);
+/* A map with the members of `under` replaced and added to by those of `over`
+ * that are not null; either may be NULL. */
+const Json *json_merge(Arena *a, const Json *under, const Json *over);
 
 #endif

@@ -246,46 +246,17 @@ config_value(Elab *e, const Instance *in, const Ast *param, const char **key)
 	return NULL;
 }
 
-/* Whether a later file of the component has the key, not null. */
-static bool
-overridden(Elab *e, size_t config, const char *key)
-{
-	const char *component = e->o->config[config].component;
-	for (size_t i = config + 1; i < e->o->nconfig; i++) {
-		const LangConfig *c = &e->o->config[i];
-		const Json *j = strcmp(c->component, component) ? NULL
-			: json_get(c->json, key);
-		if (j && j->kind != JSON_NULL)
-			return true;
-	}
-	return false;
-}
-
 const Json *
 params_config(Elab *e, const char *component)
 {
-	size_t most = 0;
-	Json *all = arena_alloc(e->arena, sizeof *all);
-	bool any = false;
-	for (size_t i = 0; i < e->o->nconfig; i++)
-		most += e->o->config[i].json->n;
-	all->kind = JSON_MAP;
-	all->item = arena_array(e->arena, most + 1, sizeof *all->item);
-	all->key = arena_array(e->arena, most + 1, sizeof *all->key);
+	const Json *all = NULL;
 	for (size_t i = 0; i < e->o->nconfig; i++) {
-		const Json *j = e->o->config[i].json;
-		if (strcmp(e->o->config[i].component, component)
-			|| j->kind != JSON_MAP)
-			continue;
-		any = true;
-		for (size_t k = 0; k < j->n; k++) {
-			if (overridden(e, i, j->key[k]))
-				continue;
-			all->item[all->n] = j->item[k];
-			all->key[all->n++] = j->key[k];
-		}
+		const LangConfig *c = &e->o->config[i];
+		if (!strcmp(c->component, component)
+			&& c->json->kind == JSON_MAP)
+			all = all ? json_merge(e->arena, all, c->json) : c->json;
 	}
-	return any ? all : NULL;
+	return all;
 }
 
 /* ---- kinds ---- */

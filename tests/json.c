@@ -197,6 +197,27 @@ test_prefixes(void)
 	CHECK(parse(text));
 }
 
+/* Configs of several folders and a run file's settings are laid over each
+ * other; the result is searched like a parsed map. */
+static void
+test_merge(void)
+{
+	test("json: maps over maps");
+	const Json *j = json_merge(&arena,
+		parse("{\"z\": 1, \"b\": 2, \"a\": 3}"),
+		parse("{\"b\": 20, \"a\": null, \"m\": 4, \"n\": null}"));
+	CHECK(j->n == 5);
+	CHECK(json_get(j, "z") && json_get(j, "z")->integer == 1);
+	CHECK(json_get(j, "b") && json_get(j, "b")->integer == 20);
+	CHECK(json_get(j, "a") && json_get(j, "a")->integer == 3);
+	CHECK(json_get(j, "m") && json_get(j, "m")->integer == 4);
+	CHECK(json_get(j, "n") && json_get(j, "n")->kind == JSON_NULL);
+	CHECK(!json_get(j, "c"));
+	j = json_merge(&arena, NULL, parse("{\"k\": 1}"));
+	CHECK(j->n == 1 && json_get(j, "k"));
+	CHECK(json_merge(&arena, NULL, NULL)->n == 0);
+}
+
 int
 main(void)
 {
@@ -206,6 +227,7 @@ main(void)
 	test_limits();
 	test_places();
 	test_prefixes();
+	test_merge();
 	arena_free(&arena);
 	return test_end();
 }
