@@ -81,7 +81,8 @@ sample_shape(int64_t h, int64_t w, int64_t token, int64_t c)
 	v.n[AXIS_C] = c;
 	for (int a = 0; a < AXIS_MAX; a++) {
 		v.full[a] = v.n[a];
-		v.axes |= v.n[a] > 1 ? AXIS_BIT(a) : 0;
+		if (v.n[a] > 1)
+			v.axes |= AXIS_BIT(a);
 	}
 	v.stride[AXIS_C] = 1;
 	v.stride[AXIS_TOKEN] = v.stride[AXIS_W] = c;

@@ -111,10 +111,13 @@ test_addresses(void)
 	BREAK(dim(p, s.apply, 1, AXIS_C)->stride = 2, "2 elements apart");
 	BREAK(dim(p, s.conv, 0, AXIS_C)->stride = 0, "0 elements apart");
 	BREAK(dim(p, s.copy, 1, AXIS_C)->stride = 2, "2 elements apart");
-	test("gate 2: elements of the result have places of their own");
+	test("gate 2: elements have places of their own");
 	BREAK(dim(p, s.copy, 0, AXIS_H)->stride = 0, "share a place (axis 3)");
 	BREAK(dim(p, s.copy, 0, AXIS_H)->stride = 8, "share a place");
 	BREAK(dim(p, s.copy, 0, AXIS_W)->stride = 7, "share a place");
+	BREAK(dim(p, s.stats, 1, AXIS_W)->stride = 0,
+		"elements of operand 1 share a place (axis 4)");
+	BREAK(dim(p, s.attend, 2, AXIS_TOKEN)->stride = 4, "share a place");
 }
 
 /* Cuts both parts of what the convolution reads. */

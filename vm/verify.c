@@ -301,28 +301,36 @@ check_roles(const Verify *v)
 	return true;
 }
 
-/* Each element of the result has a place of its own: from the smallest stride
- * up, each stride is longer than all that is walked by the smaller ones. */
+/* An operand may be repeated along an axis that it shares with the result. */
 static bool
-check_disjoint(const Verify *v)
+repeats(const Verify *v, int operand, const Part *x, int axis)
 {
-	const Part *y = &v->arg[0].part[0];
-	AxisSet rest = y->axes;
+	return operand > 0 && !x->dim[axis]->stride && ops_axis(v->op, v->attr,
+		operand - 1, x->axes, axis) == AX_SAME;
+}
+
+/* Each element has a place of its own: from the smallest stride up, each stride
+ * is longer than all that is walked by the smaller ones.  So no more elements
+ * are read than there are bytes, and no two results are one place. */
+static bool
+check_disjoint(const Verify *v, int operand, const Part *x)
+{
+	AxisSet rest = x->axes;
 	int64_t span = 0;
 	while (rest) {
 		int next = -1;
 		for (int a = 0; a < AXIS_MAX; a++)
-			if (rest >> a & 1 && (next < 0 || y->dim[a]->stride
-				< y->dim[next]->stride))
+			if (rest >> a & 1 && (next < 0 || x->dim[a]->stride
+				< x->dim[next]->stride))
 				next = a;
-		int64_t n = part_most(v, y, next);
+		int64_t n = part_most(v, x, next);
 		rest &= (AxisSet)~AXIS_BIT(next);
-		if (n <= 1)
+		if (n <= 1 || repeats(v, operand, x, next))
 			continue;
-		if (y->dim[next]->stride <= span)
-			return refuse(v, "elements of the result share a place "
-				"(axis %d)", next);
-		span += (n - 1) * y->dim[next]->stride;
+		if (x->dim[next]->stride <= span)
+			return refuse(v, "elements of operand %d share a place "
+				"(axis %d)", operand, next);
+		span += (n - 1) * x->dim[next]->stride;
 	}
 	return true;
 }
@@ -377,7 +385,9 @@ static bool
 check_operand(Verify *v, int operand)
 {
 	const Arg *x = &v->arg[operand];
-	for (int k = 0; k < x->parts; k++)
+	for (int k = 0; k < x->parts; k++) {
+		if (!check_disjoint(v, operand, &x->part[k]))
+			return false;
 		for (int a = 0; a < AXIS_MAX; a++) {
 			/* a copy's parts are compared with its channels as a
 			 * whole (verify_ops.c) */
@@ -387,6 +397,7 @@ check_operand(Verify *v, int operand)
 			if (!check_axis(v, operand, &x->part[k], a))
 				return false;
 		}
+	}
 	return x->parts < 2 || check_joined(v, operand, x);
 }
 
@@ -394,7 +405,7 @@ static bool
 verify_insn(Verify *v)
 {
 	if (!verify_attr(v) || !take_operands(v) || !check_types(v)
-		|| !check_roles(v) || !check_disjoint(v))
+		|| !check_roles(v) || !check_disjoint(v, 0, &v->arg[0].part[0]))
 		return false;
 	for (int i = 1; i <= op_nin(v->op); i++)
 		if (!check_operand(v, i))
