@@ -9,6 +9,7 @@
  *   group.c     loops over slices
  *   code.c      order and loops to a list of steps (instructions to be)
  *   live.c      storages and their lifetimes over that list
+ *   layout.c    their offsets
  *   emit.c      steps and places to a Plan
  */
 #ifndef SLUICE_PROGRAM_H
@@ -82,6 +83,7 @@ typedef struct Program {
 	uint32_t *storage_of;   /* by node: its value's storage, UINT32_MAX */
 	uint32_t *work_of;      /* by node: its workspace's storage */
 	uint32_t *table_storage;        /* by table */
+	int64_t *live;          /* by step: bytes of all that lives then */
 	int64_t height;         /* after placement */
 	int64_t unsliced_height;        /* of the same order without loops */
 	double unsliced_seconds;

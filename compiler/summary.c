@@ -76,21 +76,22 @@ weights_peak(const Emitter *e)
 	return peak;
 }
 
-/* Highest byte in use over [first, last], and an instruction where it is. */
+/* Largest sum of live bytes over instructions [first, last], and one where it
+ * is. */
 static int64_t
 range_peak(const Emitter *e, uint32_t first, uint32_t last, uint32_t *insn)
 {
 	int64_t peak = 0;
 	*insn = first;
-	for (size_t i = 0; i < e->buffers.n; i++) {
-		const PlanBuffer *b = &e->buffers.at[i];
-		if (b->last < first || b->first > last
-			|| b->offset + b->bytes <= peak)
+	for (uint32_t i = 0; i < e->p->steps.n; i++) {
+		if (e->step_insn[i] < first || e->step_insn[i] > last
+			|| e->p->live[i] <= peak)
 			continue;
-		peak = b->offset + b->bytes;
-		*insn = b->first > first ? b->first : first;
+		peak = e->p->live[i];
+		*insn = e->step_insn[i];
 	}
-	return peak;
+	/* sizes were rounded up, the arena's end is not */
+	return min64(peak, e->plan.head.arena_bytes);
 }
 
 void

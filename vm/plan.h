@@ -130,7 +130,7 @@ typedef struct PlanPhase {
 	uint32_t name;
 	uint32_t first, last;
 	uint32_t peak_insn;
-	int64_t peak_bytes;     /* highest byte in use while it runs */
+	int64_t peak_bytes;     /* largest sum of live bytes, at peak_insn */
 	double predicted_seconds;
 } PlanPhase;
 

@@ -1,0 +1,56 @@
+/* layout.c - gives the storages their offsets: those that share a place become
+ * one item of the placement engine.
+ */
+#include "program.h"
+
+static uint32_t
+place_root(const Program *p, uint32_t s)
+{
+	while (p->storages.at[s].same_as != UINT32_MAX)
+		s = p->storages.at[s].same_as;
+	return s;
+}
+
+/* Bytes that live at each step. */
+static void
+sum_live(Program *p, const PlaceItem *items, size_t n)
+{
+	p->live = arena_array(p->arena, p->steps.n + 1, sizeof *p->live);
+	for (size_t i = 0; i < n; i++)
+		for (int64_t t = items[i].first; t < items[i].last; t++)
+			p->live[t] += items[i].bytes;
+}
+
+/* needs: storages.
+ * makes: their offsets, the height, live. */
+void
+pass_place(Program *p)
+{
+	size_t n = p->storages.n;
+	PlaceItem *items = arena_array(p->arena, n + 1, sizeof *items);
+	uint32_t *item_of = arena_array(p->arena, n + 1, sizeof *item_of);
+	size_t count = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		Storage *s = &p->storages.at[i];
+		uint32_t root = place_root(p, i);
+		if (s->first == UINT32_MAX)     /* an input that nothing reads */
+			s->first = s->last = 0;
+		if (root == i) {
+			item_of[i] = (uint32_t)count;
+			items[count++] = (PlaceItem){s->first, (int64_t)s->last + 1,
+				round_up(s->bytes, PLAN_ALIGN), PLAN_ALIGN, 0};
+		}
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		PlaceItem *it = &items[item_of[place_root(p, i)]];
+		const Storage *s = &p->storages.at[i];
+		it->first = min64(it->first, s->first);
+		it->last = max64(it->last, (int64_t)s->last + 1);
+	}
+	sum_live(p, items, count);
+	PlaceOptions o = {.deadline = p->place_seconds, .nodes = 200000};
+	place(items, count, &o, &p->placed);
+	p->height = p->placed.height;
+	for (uint32_t i = 0; i < n; i++)
+		p->storages.at[i].offset = items[item_of[place_root(p, i)]].offset;
+}
