@@ -3,7 +3,8 @@
  *
  * A weight is loaded right before its first use, or, when that is inside a
  * loop, right before the outermost loop around it; a streamed weight before the
- * innermost one, so that it shares its place with others that come and go.
+ * innermost one, or inside an outer one, so that it shares its place with others
+ * that come and go.
  */
 #include "program.h"
 
@@ -48,28 +49,19 @@ loop_at(const Program *p, uint32_t at, int parent)
 	return LOOP_NONE;
 }
 
-static bool
-has_inner_loop(const Program *p, int loop)
-{
-	for (size_t i = 0; i < p->loops.n; i++)
-		if (p->loops.at[i].parent == loop)
-			return true;
-	return false;
-}
-
 /* Nodes order[first .. last] inside loop `parent`; `resident`: weights that are
  * not streamed are loaded here, in front of each node or loop. */
 static void
 code_range(Coder *c, uint32_t first, uint32_t last, int parent, bool resident)
 {
 	Program *p = c->p;
-	bool leaf = parent != LOOP_NONE && !has_inner_loop(p, parent);
+	bool leaf = parent != LOOP_NONE && !p->loops.at[parent].outer;
 	for (uint32_t i = first; i <= last; i++) {
 		int loop = loop_at(p, i, parent);
 		uint32_t end = loop == LOOP_NONE ? i : p->loops.at[loop].last;
 		if (resident)
 			load_weights(c, i, end, false);
-		if (!leaf && (loop == LOOP_NONE || !has_inner_loop(p, loop)))
+		if (!leaf && (loop == LOOP_NONE || !p->loops.at[loop].outer))
 			load_weights(c, i, end, true);
 		if (loop == LOOP_NONE) {
 			step(p, STEP_NODE, p->order.at[i], 0);

@@ -57,14 +57,18 @@ context_new(Arena *a, const Stretch *s, Context *parent, int32_t from,
 	for (int32_t i = from; i < to; i++)
 		c->bytes[i] = parent ? parent->bytes[i] : s->spots[i].bytes;
 	if (parent) {
-		int64_t extent = s->g->nodes.at[s->spots[from].node].type.n[axis];
+		int64_t extent = s->g->nodes.at[s->spots[to - 1].node].type
+			.n[axis];
 		c->taken = parent->taken | AXIS_BIT(axis);
-		c->slices = parent->slices * ((extent + slice - 1) / slice);
+		c->count = (extent + slice - 1) / slice;
+		c->slices = parent->slices * c->count;
 		c->base = run_around(parent, from, to - 1)
 			- run_streamed(s, from, to - 1);
 		for (int32_t i = from; i < to; i++)
-			c->bytes[i] = s->spots[i].last >= to ? 0 : round_up(
-				parent->bytes[i] / extent * slice, PLAN_ALIGN);
+			c->bytes[i] = s->spots[i].last >= to ? 0
+				: !spot_has(s, i, axis) ? parent->bytes[i]
+				: round_up(parent->bytes[i] / extent * slice,
+					PLAN_ALIGN);
 	}
 	context_before(c);
 	return c;
@@ -147,6 +151,32 @@ plain_along(const Stretch *s, int32_t first, int32_t last, int axis)
 	return true;
 }
 
+/* How early a loop over the axis may begin when what lacks the axis in front of
+ * it is computed anew in each iteration: then it does not live through all of
+ * them.  (Guidance: all that comes before the text.) */
+static int32_t
+repeated_from(const Context *c, int32_t first, int32_t last, int axis)
+{
+	const Stretch *s = c->s;
+	while (first > c->from && !spot_has(s, first - 1, axis)
+		&& s->spots[first - 1].repeatable
+		&& s->spots[first - 1].last <= last)
+		first--;
+	return first;
+}
+
+static void
+add_inner(Arena *a, Context *c);
+
+static void
+add_outer_loop(Arena *a, Context *c, int32_t first, int32_t last, int axis)
+{
+	Context *x = context_new(a, c->s, c, first, last + 1, axis, 1);
+	add_candidates(x);
+	add_inner(a, x);
+	*vec_push(&c->inner) = x;
+}
+
 static void
 add_inner(Arena *a, Context *c)
 {
@@ -164,10 +194,10 @@ add_inner(Arena *a, Context *c)
 		if (last - first < 2 || share < OUTER_SHARE * all
 			|| !plain_along(c->s, first, last, axes[k]))
 			continue;
-		Context *x = context_new(a, c->s, c, first, last + 1, axes[k], 1);
-		add_candidates(x);
-		add_inner(a, x);
-		*vec_push(&c->inner) = x;
+		add_outer_loop(a, c, first, last, axes[k]);
+		int32_t early = repeated_from(c, first, last, axes[k]);
+		if (early < first)
+			add_outer_loop(a, c, early, last, axes[k]);
 	}
 }
 
@@ -308,8 +338,10 @@ apply_slices(Program *p, const Context *c, const Candidate *x)
 	if (!x->loop)
 		run_ranges(s, x->first, x->last, x->axis, x->slice, range);
 	for (int32_t i = x->first; i <= x->last; i++)
-		p->plan[s->spots[i].node].slice[x->axis] = x->loop
-			? (Slice){x->slice, 0, x->slice} : range[i - x->first];
+		if (spot_has(s, i, x->axis))
+			p->plan[s->spots[i].node].slice[x->axis] = x->loop
+				? (Slice){x->slice, 0, x->slice}
+				: range[i - x->first];
 }
 
 static void
@@ -323,11 +355,12 @@ apply_path(Program *p, const Context *c, int64_t limit, int parent, int depth)
 		if (x->axis < 0)
 			continue;
 		int id = (int)p->loops.n;
-		int64_t n = s->g->nodes.at[s->spots[x->first].node]
+		int64_t n = s->g->nodes.at[s->spots[x->last].node]
 			.type.n[x->axis];
 		*vec_push(&p->loops) = (Loop){s->start + (uint32_t)x->first,
 			s->start + (uint32_t)x->last, x->axis, depth + 1, x->slice,
-			(n + x->slice - 1) / x->slice, parent};
+			(n + x->slice - 1) / x->slice, parent,
+			x->loop != NULL};
 		apply_slices(p, c, x);
 		if (x->loop)
 			apply_path(p, x->loop, limit, id, depth + 1);

@@ -30,6 +30,8 @@ typedef struct Spot {
 	int32_t last;           /* last spot that reads it, BEYOND */
 	int32_t inplace;        /* spot whose place the result may take, -1 */
 	AxisSet sliceable;
+	bool repeatable;        /* may run once more in each iteration of a
+	                           loop over an axis that it lacks */
 	double seconds;         /* unsliced */
 } Spot;
 
@@ -59,6 +61,7 @@ typedef struct Context {
 	int axis;               /* of the loop around it, -1: none */
 	AxisSet taken;          /* axes of all loops around */
 	int64_t slice;
+	int64_t count;          /* iterations of the loop around it */
 	int64_t slices;         /* iterations of all loops around */
 	int64_t base;           /* bytes that live all through */
 	int64_t *bytes;         /* by spot */
@@ -83,6 +86,8 @@ typedef struct Candidate {
 /* ---- group_spot.c ---- */
 /* Spots of the nodes order[first .. first + n - 1], all of one stage. */
 Stretch *stretch_new(Program *p, uint32_t first, int32_t n);
+/* Whether the result of spot i has the axis. */
+bool spot_has(const Stretch *s, int32_t i, int axis);
 /* Whether spots [first, last] may run as a loop over `axis`. */
 bool run_legal(const Stretch *s, int32_t first, int32_t last, int axis);
 /* How far a run from `first` along `axis` may go: its last spot, first - 1 when

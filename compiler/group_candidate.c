@@ -130,6 +130,23 @@ inside_peak(const Context *c, const Candidate *x, const Slice *range)
 	return peak;
 }
 
+/* Seconds of a spot in a context when its slice there is cut in `slices` more:
+ * loops around it over an axis that it lacks repeat it. */
+static double
+spot_seconds(const Context *c, int32_t i, int64_t slices)
+{
+	const Stretch *s = c->s;
+	double repeats = 1;
+	for (const Context *x = c; x->parent; x = x->parent)
+		if (spot_has(s, i, x->axis))
+			slices *= x->count;
+		else
+			repeats *= (double)x->count;
+	return repeats * (slices == 1 ? s->spots[i].seconds
+		: cost_node(s->profile, s->g, &s->g->nodes.at[s->spots[i].node],
+			slices));
+}
+
 /* One spot without a loop. */
 static void
 price_single(const Context *c, Candidate *x)
@@ -141,10 +158,7 @@ price_single(const Context *c, Candidate *x)
 		x->peak += c->bytes[x->first];
 	if (q >= c->from && c->bytes[q] == c->bytes[x->first])
 		x->peak -= c->bytes[q];
-	x->seconds = c->slices == 1 ? spot->seconds
-		: cost_node(c->s->profile, c->s->g,
-			&c->s->g->nodes.at[spot->node], c->slices);
-	x->seconds += (double)c->slices * c->s->load_seconds[x->first];
+	x->seconds = spot_seconds(c, x->first, 1) + (double)c->slices * c->s->load_seconds[x->first];
 }
 
 /* Whether spot i's result, whole around the run, can be written over the value
@@ -196,8 +210,7 @@ candidate_price(const Context *c, Candidate *x)
 		const Slice *r = &range[i - x->first];
 		double halo = (double)min64(r->hi - r->lo, extent)
 			/ (double)x->slice;
-		x->seconds += halo * cost_node(s->profile, s->g, n,
-			c->slices * count)
+		x->seconds += halo * spot_seconds(c, i, count)
 			+ (double)c->slices * s->load_seconds[i];
 	}
 	return true;

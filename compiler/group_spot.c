@@ -223,7 +223,8 @@ stretch_new(Program *p, uint32_t first, int32_t n)
 	mark_beyond(s);
 	for (int32_t i = 0; i < n; i++) {
 		Spot *spot = &s->spots[i];
-		if (!shares_place(s->g, spot->node)) {
+		spot->repeatable = !shares_place(s->g, spot->node);
+		if (spot->repeatable) {
 			spot->sliceable = sliceable_axes(s, spot);
 			spot->inplace = inplace_spot(s, i);
 		}
@@ -233,6 +234,12 @@ stretch_new(Program *p, uint32_t first, int32_t n)
 }
 
 /* ---- legality ---- */
+
+bool
+spot_has(const Stretch *s, int32_t i, int axis)
+{
+	return s->g->nodes.at[s->spots[i].node].type.axes >> axis & 1;
+}
 
 /* Whether spot i may join a run along `axis` that began at `first`. */
 static bool

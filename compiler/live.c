@@ -393,9 +393,17 @@ same_box(const Live *l, uint32_t node, int k, Ref *r)
 	return n->type.axes == l->g->nodes.at[r->root].type.axes;
 }
 
+static bool
+in_loop(const Program *p, const Loop *loop, uint32_t node)
+{
+	uint32_t at = p->plan[node].position;
+	return at >= loop->first && at <= loop->last;
+}
+
 /* Whether reader `m` of a value may stand beside `node`, whose result is
  * written over the value: it must come first, and inside loops that run with
- * both, it must read exactly the slice that is written. */
+ * both, it must read exactly the slice that is written.  A loop that makes the
+ * value anew in each iteration asks for nothing. */
 static bool
 reads_before(const Live *l, uint32_t m, int k, const Ref *r, uint32_t node)
 {
@@ -406,8 +414,7 @@ reads_before(const Live *l, uint32_t m, int k, const Ref *r, uint32_t node)
 	for (int i = p->plan[node].loop; i != LOOP_NONE; i = p->loops.at[i].parent) {
 		const Loop *loop = &p->loops.at[i];
 		int a = loop->axis;
-		uint32_t at = p->plan[m].position;
-		if (at < loop->first || at > loop->last)
+		if (!in_loop(p, loop, m) || in_loop(p, loop, r->root))
 			continue;
 		if (ops_axis(n->op, &n->attr, k, l->g->nodes.at[n->in[k]].type.axes,
 				a) != AX_SAME || r->axis[a] != a || r->shift[a]

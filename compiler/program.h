@@ -32,6 +32,8 @@ typedef struct Loop {
 	int axis, reg;
 	int64_t slice, count;
 	int parent;             /* index into loops, LOOP_NONE */
+	bool outer;             /* around much of a stage: streamed weights
+	                           come and go inside it */
 } Loop;
 
 /* What is decided about a node. */
