@@ -404,6 +404,7 @@ emit_head(Emitter *e)
 			e->buffers.at[i].offset + e->buffers.at[i].bytes);
 	/* sizes were rounded up for the bound, the last buffer's is not */
 	h->load_bound = min64(p->placed.load_bound, h->arena_bytes);
+	h->floor_bound = min64(p->floor, h->load_bound);
 }
 
 /* needs: storages with offsets.

@@ -3,6 +3,10 @@
  *
  *   group_spot.c       spots: sizes, uses, axes that a node can be sliced along
  *   group_candidate.c  what a run of spots costs as a loop over slices
+ *   group_context.c    the candidates of a stage, and of loops around much of it
+ *   group_path.c       the fastest way through a context within a limit
+ *   grouper.c          all stages under one limit
+ *   stream.c           which weights stay, which are loaded anew at each use
  *   group.c            the choice
  */
 #ifndef SLUICE_GROUP_H
@@ -65,8 +69,8 @@ typedef struct Context {
 	int64_t slices;         /* iterations of all loops around */
 	int64_t base;           /* bytes that live all through */
 	int64_t *bytes;         /* by spot */
-	int64_t *before;        /* by spot i: bytes made in [from, i) that are
-	                           read at i or later */
+	int64_t *before;        /* by spot i, and `to`: bytes made in [from, i)
+	                           that are read at i or later */
 	Vec(struct Candidate) candidates;       /* by rising `first` */
 	uint32_t *first_candidate;      /* by spot */
 	Vec(struct Context *) inner;    /* outer loops that may be made in it */
@@ -107,5 +111,59 @@ bool candidate_price(const Context *c, Candidate *x);
 int64_t run_around(const Context *c, int32_t first, int32_t last);
 /* The streamed weights among them. */
 int64_t run_streamed(const Stretch *s, int32_t first, int32_t last);
+
+/* ---- group_context.c ---- */
+/* The whole of a stage, with all candidates. */
+Context *context_make(Arena *a, const Stretch *s);
+void context_free(Context *c);
+
+/* ---- group_path.c ---- */
+typedef struct Path {
+	Vec(Candidate) taken;   /* last first */
+} Path;
+/* Predicted seconds of the cheapest way through a context with no more than
+ * `limit` bytes at once; INFINITY when there is none.  `path` may be NULL. */
+double path_cheapest(const Context *c, int64_t limit, Path *path);
+
+/* A lower bound of the bytes that any loops over this context need at once: at
+ * the borders of a loop, what lives there is whole; inside it, slices may be as
+ * small as nothing and every result may lie where its operands died. */
+int64_t path_floor(const Context *c);
+
+/* ---- grouper.c ---- */
+typedef struct Grouper {
+	Program *p;
+	Arena scratch;
+	Context *stage[ST_COUNT];
+	double times[ST_COUNT]; /* how often the stage runs */
+	int64_t floor;          /* no limit below is feasible */
+	int64_t high;           /* a limit that is */
+} Grouper;
+
+/* Prepares all stages of an ordered program, and finds p->floor; streamed
+ * weights are those of p->streamed. */
+void grouper_begin(Grouper *g, Program *p);
+void grouper_end(Grouper *g);
+/* Predicted seconds of the whole program under a limit, INFINITY: none. */
+double grouper_seconds(const Grouper *g, int64_t limit);
+/* The smallest limit in (lo, hi] whose time is at most `seconds`; `hi` must be
+ * feasible. */
+int64_t grouper_least_limit(const Grouper *g, int64_t lo, int64_t hi,
+	double seconds);
+/* Makes the program's loops, and places it (program_measure). */
+void grouper_apply(Grouper *g, int64_t limit);
+/* The same for a height: gaps and alignment can cost a little more than the sum
+ * of what lives, so it asks for less until the budget holds or the floor is
+ * reached. */
+void grouper_meet(Grouper *g, int64_t budget);
+/* No loops at all. */
+void groups_clear(Program *p);
+/* Steps, storages and a quick placement: p->height. */
+void program_measure(Program *p);
+
+/* ---- stream.c ---- */
+/* Streams weights, then keeps as many resident as the limit allows.  `budget`
+ * 0: the lowest height. */
+void stream_weights(Program *p, int64_t budget);
 
 #endif

@@ -87,6 +87,7 @@ typedef struct Program {
 	uint32_t *table_storage;        /* by table */
 	int64_t *live;          /* by step: bytes of all that lives then */
 	int64_t height;         /* after placement */
+	int64_t floor;          /* lower bound of the height of any slicing */
 	int64_t unsliced_height;        /* of the same order without loops */
 	double unsliced_seconds;
 	double place_seconds;   /* of search that placing may take */

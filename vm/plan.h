@@ -163,7 +163,8 @@ typedef struct PlanHeader {
 	int64_t arena_bytes;    /* = the highest byte of any buffer */
 	int64_t host_bytes;     /* staging for weights */
 	int64_t load_bound;     /* largest sum of live bytes */
-	int64_t floor_bound;    /* the same, sliced values at their smallest */
+	int64_t floor_bound;    /* no slicing of this order needs less; 0: not
+	                           known */
 	int64_t weights_bytes;  /* sum of all weights as stored here */
 	int64_t weights_peak;   /* largest live sum of weights */
 	int64_t unsliced_bytes; /* arena of the same program without slices */
