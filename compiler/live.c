@@ -8,6 +8,9 @@
 
 #include <string.h>
 
+/* The step of what is there before the program starts. */
+#define AT_START (UINT32_MAX - 1)
+
 /* One reading of a storage. */
 typedef struct LiveUse {
 	uint32_t node, next;    /* next: of the same storage, UINT32_MAX */
@@ -81,7 +84,8 @@ extend(const Live *l, uint32_t *first, uint32_t *last, uint32_t def, uint32_t at
 			*first = *first < b ? *first : b;
 			*last = *last > l->loop_end[b] ? *last : l->loop_end[b];
 		}
-	for (uint32_t b = l->loop_begin[def]; b != UINT32_MAX; b = outer_loop(l, b))
+	uint32_t around = def == AT_START ? UINT32_MAX : l->loop_begin[def];
+	for (uint32_t b = around; b != UINT32_MAX; b = outer_loop(l, b))
 		if (at < b || at > l->loop_end[b]) {
 			*first = *first < b ? *first : b;
 			*last = *last > l->loop_end[b] ? *last : l->loop_end[b];
@@ -320,7 +324,7 @@ definition(const Live *l, uint32_t root)
 	if (n->op == OP_carry)
 		return l->step_of[n->in[0]];
 	if (n->op == OP_input || n->op == OP_table)
-		return 0;
+		return AT_START;
 	return l->step_of[root];
 }
 

@@ -4,14 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether a weight is used inside the denoising loop. */
+/* Whether all that reads a weight runs in one stage: then it may be loaded
+ * where it is read. */
 static bool
 streamable(const Program *p, uint32_t weight, const Users *users)
 {
-	for (uint32_t u = users->first[weight]; u < users->first[weight + 1]; u++)
-		if (p->graph->nodes.at[users->user[u]].stage != ST_LOOP)
+	const Node *nodes = p->graph->nodes.at;
+	uint32_t first = users->first[weight], end = users->first[weight + 1];
+	for (uint32_t u = first; u < end; u++)
+		if (nodes[users->user[u]].stage
+			!= nodes[users->user[first]].stage)
 			return false;
-	return users->first[weight] < users->first[weight + 1];
+	return first < end;
 }
 
 static void
@@ -23,62 +27,74 @@ stream_all(Program *p)
 			&& streamable(p, i, &users);
 }
 
-typedef struct Resident { uint32_t node; int64_t bytes; } Resident;
+/* A streamed weight that a loop loads again and again, and what keeping it would
+ * take: its bytes during steps [begin, end], the whole of its outermost loop. */
+typedef struct Resident {
+	uint32_t node, begin, end;
+	int64_t bytes;
+	double loads;
+} Resident;
 
+/* Most loads saved for a byte first. */
 static int
-by_bytes(const void *a, const void *b)
+by_loads(const void *a, const void *b)
 {
 	const Resident *x = a, *y = b;
+	if (x->loads != y->loads)
+		return x->loads < y->loads ? 1 : -1;
 	if (x->bytes != y->bytes)
 		return x->bytes < y->bytes ? 1 : -1;
 	return x->node < y->node ? -1 : x->node > y->node;
 }
 
-/* First and last step of the loop over denoising steps. */
-static void
-main_loop(const Program *p, uint32_t *begin, uint32_t *end)
+/* Lists the weights that are loaded in loops. */
+static size_t
+find_reloaded(const Program *p, Resident *r)
 {
-	*begin = *end = 0;
-	for (uint32_t i = 0; i < p->steps.n; i++)
-		if (p->steps.at[i].id == UINT32_MAX) {
-			if (p->steps.at[i].kind == STEP_LOOP)
-				*begin = i;
-			else
-				*end = i;
+	size_t n = 0, open = 0;
+	uint32_t begin = 0;
+	double loads[LOOPS_DEEP + 2] = {1};
+	int depth = 0;
+	for (uint32_t i = 0; i < p->steps.n; i++) {
+		const Step *s = &p->steps.at[i];
+		if (s->kind == STEP_LOOP) {
+			begin = depth ? begin : i;
+			loads[depth + 1] = loads[depth] * (double)s->count;
+			depth++;
+		} else if (s->kind == STEP_NEXT && !--depth) {
+			while (open < n)
+				r[open++].end = i;
+		} else if (s->kind == STEP_LOAD && depth) {
+			r[n++] = (Resident){s->id, begin, 0, round_up(p->storages
+				.at[p->storage_of[s->id]].bytes, PLAN_ALIGN),
+				loads[depth]};
 		}
+	}
+	return n;
 }
 
-/* Streamed weights that fit beside everything else all through the loop stay:
- * the largest first, as long as `limit` holds at every step.  Bytes are what a
- * load costs, so this is the knapsack's greedy answer. */
+/* Weights that fit beside everything else all through their loop stay, as long
+ * as `limit` holds at every step: the knapsack's greedy answer. */
 static void
 keep_residents(Program *p, int64_t limit)
 {
-	uint32_t begin, end;
-	size_t n = 0, nsteps = p->steps.n;
-	main_loop(p, &begin, &end);
-	int64_t *live = arena_array(p->arena, nsteps + 1, sizeof *live);
 	Resident *r = arena_array(p->arena, p->graph->nodes.n, sizeof *r);
-	for (size_t i = 0; i < p->storages.n; i++) {
-		const Storage *s = &p->storages.at[i];
-		for (uint32_t t = s->first; t <= s->last
-			&& s->same_as == UINT32_MAX; t++)
-			live[t] += round_up(s->bytes, PLAN_ALIGN);
-		if (s->role == BUF_WEIGHT && p->streamed[s->id])
-			r[n++] = (Resident){s->id, round_up(s->bytes, PLAN_ALIGN)};
-	}
-	qsort(r, n, sizeof *r, by_bytes);
+	int64_t *live = arena_array(p->arena, p->steps.n + 1, sizeof *live);
+	size_t n = find_reloaded(p, r);
+	memcpy(live, p->live, p->steps.n * sizeof *live);
+	qsort(r, n, sizeof *r, by_loads);
 	for (size_t k = 0; k < n; k++) {
 		const Storage *s = &p->storages.at[p->storage_of[r[k].node]];
 		bool fits = true;
-		for (uint32_t t = begin; fits && t <= end; t++)
+		for (uint32_t t = r[k].begin; fits && t <= r[k].end; t++)
 			fits = (t >= s->first && t <= s->last)
 				|| live[t] + r[k].bytes <= limit;
-		for (uint32_t t = begin; fits && t <= end; t++)
+		if (!fits)
+			continue;
+		for (uint32_t t = r[k].begin; t <= r[k].end; t++)
 			if (t < s->first || t > s->last)
 				live[t] += r[k].bytes;
-		if (fits)
-			p->streamed[r[k].node] = false;
+		p->streamed[r[k].node] = false;
 	}
 }
 
