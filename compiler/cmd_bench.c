@@ -161,7 +161,7 @@ print_table(Bench *b)
 	const VmTimes *t = vm_times(b->vm);
 	int64_t planned = b->plan->head.arena_bytes;
 	int op[OP_COUNT], n = sort_ops(t, op);
-	double flops = 0, seconds = t->load_seconds;
+	double flops = 0, seconds = t->wait_seconds;
 	int64_t calls = 0;
 	char text[3][32];
 	printf("%-14s %9s %10s %6s %12s %9s\n", "op", "calls", "seconds", "%",
@@ -173,7 +173,7 @@ print_table(Bench *b)
 		seconds += t->op_seconds[op[i]];
 		calls += t->op_calls[op[i]];
 	}
-	print_row("load", b->plan->n_weights, t->load_seconds, t->seconds, 0);
+	print_row("load", b->plan->n_weights, t->wait_seconds, t->seconds, 0);
 	print_row("other", 0, t->seconds - seconds, t->seconds, 0);
 	print_row("all", calls, t->seconds, t->seconds, flops);
 	printf("\nseconds per step   %.4f\n", seconds_per_step(b->plan, t));
@@ -192,16 +192,10 @@ print_json(Bench *b)
 {
 	const VmTimes *t = vm_times(b->vm);
 	int op[OP_COUNT], n = sort_ops(t, op);
-	printf("{\"seconds\": %.6f, \"seconds_per_step\": %.6f, "
-		"\"load_seconds\": %.6f, \"planned_peak_bytes\": %lld, "
-		"\"measured_peak_bytes\": %lld, \"process_peak_bytes\": %lld, "
-		"\"backend\": ", t->seconds, seconds_per_step(b->plan, t),
-		t->load_seconds, (long long)b->plan->head.arena_bytes,
-		(long long)t->measured_peak_bytes,
-		(long long)process_peak_bytes());
+	putchar('{');
+	times_print_json(b->plan, t);
+	fputs(", \"backend\": ", stdout);
 	print_json_string(stdout, cpu_backend());
-	fputs(", \"device\": ", stdout);
-	print_json_string(stdout, b->plan->strings + b->plan->head.target);
 	fputs(", \"ops\": [", stdout);
 	for (int i = 0; i < n; i++) {
 		double s = t->op_seconds[op[i]], f = t->op_flops[op[i]];

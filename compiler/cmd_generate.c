@@ -100,14 +100,9 @@ run(Generation *g)
 static void
 report_json(const Generation *g, const VmTimes *t)
 {
-	printf("{\"seconds\": %.6f, \"seconds_per_step\": %.6f, "
-		"\"load_seconds\": %.6f, \"planned_peak_bytes\": %lld, "
-		"\"measured_peak_bytes\": %lld, \"process_peak_bytes\": %lld, "
-		"\"device\": \"cpu\", \"outputs\": [", t->seconds,
-		seconds_per_step(g->plan, t), t->load_seconds,
-		(long long)g->plan->head.arena_bytes,
-		(long long)t->measured_peak_bytes,
-		(long long)process_peak_bytes());
+	putchar('{');
+	times_print_json(g->plan, t);
+	fputs(", \"outputs\": [", stdout);
 	for (size_t i = 0; i < g->run.n_output; i++) {
 		fputs(i ? ", " : "", stdout);
 		print_json_string(stdout, g->run.output[i].path);
@@ -119,7 +114,6 @@ static void
 report(const Generation *g)
 {
 	const VmTimes *t = vm_times(g->vm);
-	char planned[32], measured[32];
 	if (arg_flag(&g->args, "json"))
 		report_json(g, t);
 	if (g->quiet || arg_flag(&g->args, "json"))
@@ -128,10 +122,8 @@ report(const Generation *g)
 		fputs(i ? ", " : "wrote ", stderr);
 		print_clean(stderr, g->run.output[i].path);
 	}
-	fprintf(stderr, "\n%.2f s, %.2f s a step; peak %s planned, %s "
-		"measured\n", t->seconds, seconds_per_step(g->plan, t),
-		format_bytes(planned, g->plan->head.arena_bytes),
-		format_bytes(measured, t->measured_peak_bytes));
+	fputc('\n', stderr);
+	times_print(g->plan, t);
 }
 
 static void

@@ -130,26 +130,12 @@ static void
 print_report(Run *r)
 {
 	const VmTimes *t = vm_times(r->vm);
-	char planned[32], measured[32];
 	if (arg_flag(&r->args, "json")) {
-		printf("{\"seconds\": %.6f, \"seconds_per_step\": %.6f, "
-			"\"load_seconds\": %.6f, \"planned_peak_bytes\": %lld, "
-			"\"measured_peak_bytes\": %lld, "
-			"\"process_peak_bytes\": %lld, \"device\": ", t->seconds,
-			seconds_per_step(r->plan, t), t->load_seconds,
-			(long long)r->plan->head.arena_bytes,
-			(long long)t->measured_peak_bytes,
-			(long long)process_peak_bytes());
-		print_json_string(stdout, r->plan->strings + r->plan->head.target);
+		putchar('{');
+		times_print_json(r->plan, t);
 		puts("}");
 	} else if (!arg_flag(&r->args, "quiet")) {
-		fprintf(stderr, "%.2f s", t->seconds);
-		if (r->plan->head.steps)
-			fprintf(stderr, ", %.2f s a step",
-				seconds_per_step(r->plan, t));
-		fprintf(stderr, "; peak %s planned, %s measured\n",
-			format_bytes(planned, r->plan->head.arena_bytes),
-			format_bytes(measured, t->measured_peak_bytes));
+		times_print(r->plan, t);
 	}
 }
 

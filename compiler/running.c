@@ -123,7 +123,45 @@ double
 seconds_per_step(const Plan *p, const VmTimes *t)
 {
 	return p->head.steps ? t->loop_seconds / p->head.steps
-		: t->seconds - t->load_seconds;
+		: t->seconds - t->wait_seconds;
+}
+
+double
+wait_per_step(const Plan *p, const VmTimes *t)
+{
+	return p->head.steps ? t->loop_wait_seconds / p->head.steps
+		: t->wait_seconds;
+}
+
+void
+times_print(const Plan *p, const VmTimes *t)
+{
+	char planned[32], measured[32];
+	fprintf(stderr, "%.2f s", t->seconds);
+	if (p->head.steps)
+		fprintf(stderr, ", %.2f s a step", seconds_per_step(p, t));
+	if (wait_per_step(p, t) >= 0.005)
+		fprintf(stderr, ", of them %.2f s waiting for weights",
+			wait_per_step(p, t));
+	fprintf(stderr, "; peak %s planned, %s measured\n",
+		format_bytes(planned, p->head.arena_bytes),
+		format_bytes(measured, t->measured_peak_bytes));
+}
+
+void
+times_print_json(const Plan *p, const VmTimes *t)
+{
+	printf("\"seconds\": %.6f, \"seconds_per_step\": %.6f, "
+		"\"load_seconds\": %.6f, \"wait_seconds\": %.6f, "
+		"\"wait_seconds_per_step\": %.6f, "
+		"\"planned_peak_bytes\": %lld, "
+		"\"measured_peak_bytes\": %lld, "
+		"\"process_peak_bytes\": %lld, \"device\": ", t->seconds,
+		seconds_per_step(p, t), t->load_seconds, t->wait_seconds,
+		wait_per_step(p, t), (long long)p->head.arena_bytes,
+		(long long)t->measured_peak_bytes,
+		(long long)process_peak_bytes());
+	print_json_string(stdout, p->strings + p->head.target);
 }
 
 bool

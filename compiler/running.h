@@ -29,8 +29,16 @@ void running_end(Running *r);
 /* ---- the process ---- */
 /* Largest resident size of this process so far. */
 int64_t process_peak_bytes(void);
-/* Seconds a denoising step took; without steps, the run but for its loads. */
+/* Seconds a denoising step took; without steps, the run but for the time in
+ * which it waited for weights. */
 double seconds_per_step(const Plan *p, const VmTimes *t);
+/* Seconds in which kernels waited for weights, of a denoising step; without
+ * steps, of the run. */
+double wait_per_step(const Plan *p, const VmTimes *t);
+/* How long it took and the peaks: a line on stderr; as members of a JSON object
+ * on stdout ("seconds" to "device"). */
+void times_print(const Plan *p, const VmTimes *t);
+void times_print_json(const Plan *p, const VmTimes *t);
 /* False, with the reason in `err` (256 bytes), when `path` cannot be written:
  * found out before the work, not after it.  Leaves nothing behind. */
 bool output_writable(const char *path, char *err);

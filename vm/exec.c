@@ -4,10 +4,11 @@
  * vm_bind walks the whole program once without computing: kernels generate
  * their code then, every size is known, and the work is added up for the
  * progress report.  From the end of vm_bind to the end of vm_run nothing is
- * allocated.  Weights are read in `load`; `wait` marks where they must be
- * there.
+ * allocated.  A weight whose `wait` follows its `load` is read at once, others
+ * by a thread while kernels run (loader.h).
  */
 #include "vm.h"
+#include "loader.h"
 #include "operands.h"
 
 #include <errno.h>
@@ -78,6 +79,7 @@ struct Vm {
 	VmOptions o;
 	Arena host;             /* the Vm's own small tables */
 	WeightSource *weights;
+	Loader *loader;         /* NULL: no load runs beside kernels */
 	char *map, *arena;      /* the reservation; byte 0 of the plan */
 	size_t map_bytes;
 	Ctx ctx;
@@ -169,6 +171,7 @@ vm_times(const Vm *vm)
 void
 vm_close(Vm *vm)
 {
+	loader_stop(vm->loader);
 	if (vm->map)
 		munmap(vm->map, vm->map_bytes);
 	arena_free(&vm->host);
@@ -368,6 +371,28 @@ poison_after(Vm *vm, uint32_t at)
 			poison_buffer(vm, i, at);
 }
 
+/* Whether the load at pc is waited for at once. */
+static bool
+waits_at_once(const Plan *p, uint32_t pc)
+{
+	return pc + 1 < p->n_code && p->code[pc + 1].op == CTL_wait
+		&& p->code[pc + 1].a == p->code[pc].a;
+}
+
+static int
+start_loader(Vm *vm)
+{
+	const Plan *p = vm->plan;
+	bool beside = false;
+	for (uint32_t i = 0; i < p->n_code; i++)
+		beside |= p->code[i].op == CTL_load && !waits_at_once(p, i);
+	if (!beside)
+		return EXIT_OK;
+	vm->loader = loader_start(&vm->host, p, vm->weights, vm->arena);
+	return vm->loader ? EXIT_OK : vm_fail(vm, EXIT_MEMORY,
+		"cannot start the thread that reads weights");
+}
+
 int
 vm_bind(Vm *vm, WeightSource *weights)
 {
@@ -380,6 +405,9 @@ vm_bind(Vm *vm, WeightSource *weights)
 	cpu_init();
 	start_threads(vm->ctx.threads);
 	code = prepare(vm);
+	if (code != EXIT_OK)
+		return code;
+	code = start_loader(vm);
 	if (code != EXIT_OK)
 		return code;
 	if (vm->o.poison)
@@ -535,30 +563,49 @@ run_compute(Vm *vm, const Walk *w)
 }
 
 static int
-run_load(Vm *vm, uint32_t weight)
+run_load(Vm *vm, uint32_t pc)
 {
 	const Plan *p = vm->plan;
+	uint32_t weight = p->code[pc].a;
 	const PlanBuffer *b = &p->buffers[p->weights[weight].buffer];
 	touch(vm, b->offset + b->bytes);
 	vm->work_done += load_work(p, weight);
-	return weights_load(vm->weights, p, weight, vm->arena + b->offset,
+	if (vm->loader && !(waits_at_once(p, pc) && loader_idle(vm->loader))) {
+		loader_begin(vm->loader, weight);
+		return EXIT_OK;
+	}
+	double start = now_seconds();
+	int code = weights_load(vm->weights, p, weight, vm->arena + b->offset,
 		vm->error);
+	vm->times.load_seconds += now_seconds() - start;
+	return code;
 }
 
-/* Adds what instruction pc took to the tables. */
+static int
+run_wait(Vm *vm, uint32_t weight)
+{
+	return vm->loader ? loader_wait(vm->loader, weight, vm->error)
+		: EXIT_OK;
+}
+
+/* Adds what the instruction took to the tables. */
 static void
-account(Vm *vm, uint32_t pc, double start, double end)
+account(Vm *vm, const Walk *w, double start, double end)
 {
 	VmTimes *t = &vm->times;
+	uint32_t pc = w->pc;
 	uint16_t op = vm->plan->code[pc].op;
+	bool weights = op == CTL_load || op == CTL_wait;
 	if (op < OP_COUNT)
 		t->op_seconds[op] += end - start;
-	else if (op == CTL_load)
-		t->load_seconds += end - start;
+	else if (weights)
+		t->wait_seconds += end - start;
+	if (weights && w->depth && w->loop[0] == vm->main_loop)
+		t->loop_wait_seconds += end - start;
 	if (t->insn_seconds)
 		t->insn_seconds[pc] += end - start;
 	if (t->events && t->n_events < t->events_max
-		&& (op < OP_COUNT || op == CTL_load))
+		&& (op < OP_COUNT || weights))
 		t->events[t->n_events++] = (VmEvent){pc,
 			(float)(end - start), start - vm->start};
 }
@@ -577,11 +624,13 @@ run_code(Vm *vm)
 		if (insn->op < CTL_BASE)
 			code = run_compute(vm, &w);
 		else if (insn->op == CTL_load)
-			code = run_load(vm, insn->a);
+			code = run_load(vm, w.pc);
+		else if (insn->op == CTL_wait)
+			code = run_wait(vm, insn->a);
 		if (code != EXIT_OK)
 			return code;
 		end = now_seconds();
-		account(vm, w.pc, start, end);
+		account(vm, &w, start, end);
 		if (w.pc == vm->main_loop)
 			loop_start = end;
 		if (leaves && w.loop[w.depth - 1] == vm->main_loop)
@@ -635,6 +684,10 @@ vm_run(Vm *vm)
 	vm->start = vm->next_report = now_seconds();
 	fill_tables(vm);
 	int code = run_code(vm);
+	if (vm->loader) {
+		t->load_seconds += loader_seconds(vm->loader);
+		loader_reset(vm->loader);
+	}
 	t->seconds = now_seconds() - vm->start;
 	if (code == EXIT_OK && vm->o.check_finite_step)
 		code = check_outputs(vm);

@@ -117,7 +117,10 @@ typedef struct VmEvent {
 } VmEvent;
 
 typedef struct VmTimes {
-	double seconds, load_seconds, loop_seconds;
+	double seconds, loop_seconds;
+	double load_seconds;    /* reading, converting and packing weights */
+	double wait_seconds;    /* in which kernels waited for them */
+	double loop_wait_seconds;       /* the part of the denoising loop */
 	double op_seconds[OP_COUNT], op_flops[OP_COUNT];
 	int64_t op_calls[OP_COUNT];
 	double *insn_seconds;   /* by instruction, when profiling */
