@@ -4,13 +4,15 @@
  * A weight is loaded right before its first use, or, when that is inside a
  * loop, right before the outermost loop around it; a streamed weight before the
  * innermost one, or inside an outer one, so that it shares its place with others
- * that come and go.
+ * that come and go.  Prefetch moves the beginning of a load further ahead.
  */
 #include "program.h"
 
 typedef struct Coder {
 	Program *p;
 	bool *loaded;           /* by weight */
+	uint32_t *issued, *next_issued; /* by position, by weight: those whose
+	                           loads begin there, 0 ends */
 } Coder;
 
 static void
@@ -34,8 +36,36 @@ load_weights(Coder *c, uint32_t first, uint32_t last, bool streamed)
 				|| c->p->streamed[part[0].root] != streamed)
 				continue;
 			c->loaded[part[0].root] = true;
-			step(c->p, STEP_LOAD, part[0].root, 0);
+			if (c->p->issue[part[0].root].position == UINT32_MAX)
+				step(c->p, STEP_LOAD, part[0].root, 0);
+			step(c->p, STEP_WAIT, part[0].root, 0);
 		}
+	}
+}
+
+/* Begins the loads that were moved here. */
+static void
+issue_weights(Coder *c, uint32_t position, int loop)
+{
+	for (uint32_t w = c->issued[position]; w; w = c->next_issued[w])
+		if (c->p->issue[w].loop == loop)
+			step(c->p, STEP_LOAD, w, 0);
+}
+
+/* Lists the weights by the position of their loads. */
+static void
+index_issues(Coder *c)
+{
+	Program *p = c->p;
+	uint32_t nodes = (uint32_t)p->graph->nodes.n;
+	c->issued = arena_array(p->arena, p->order.n + 1, sizeof *c->issued);
+	c->next_issued = arena_array(p->arena, nodes, sizeof *c->next_issued);
+	for (uint32_t w = nodes; w-- > 1;) {
+		uint32_t at = p->issue[w].position;
+		if (at == UINT32_MAX)
+			continue;
+		c->next_issued[w] = c->issued[at];
+		c->issued[at] = w;
 	}
 }
 
@@ -59,6 +89,7 @@ code_range(Coder *c, uint32_t first, uint32_t last, int parent, bool resident)
 	for (uint32_t i = first; i <= last; i++) {
 		int loop = loop_at(p, i, parent);
 		uint32_t end = loop == LOOP_NONE ? i : p->loops.at[loop].last;
+		issue_weights(c, i, parent);
 		if (resident)
 			load_weights(c, i, end, false);
 		if (!leaf && (loop == LOOP_NONE || !p->loops.at[loop].outer))
@@ -80,7 +111,9 @@ void
 pass_code(Program *p)
 {
 	const Graph *g = p->graph;
-	Coder c = {p, arena_array(p->arena, g->nodes.n, sizeof *c.loaded)};
+	Coder c = {.p = p};
+	c.loaded = arena_array(p->arena, g->nodes.n, sizeof *c.loaded);
+	index_issues(&c);
 	p->steps.n = 0;
 	for (uint32_t i = 0; i < p->order.n;) {
 		uint32_t end = i;

@@ -278,6 +278,8 @@ emit_step(Emitter *e, uint32_t at)
 	case STEP_LOAD:
 		emit_control(e, CTL_load, e->weight_of[s->id], 0,
 			e->g->nodes.at[s->id].site);
+		break;
+	case STEP_WAIT:
 		emit_control(e, CTL_wait, e->weight_of[s->id], 0,
 			e->g->nodes.at[s->id].site);
 		break;
@@ -312,7 +314,8 @@ phase_start(const Program *p, bool loop)
 			last = i + 1;
 	}
 	while (loop && first > 0 && first < n
-		&& p->steps.at[first - 1].kind == STEP_LOAD)
+		&& (p->steps.at[first - 1].kind == STEP_LOAD
+			|| p->steps.at[first - 1].kind == STEP_WAIT))
 		first--;
 	return loop ? first : last;
 }

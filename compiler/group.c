@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-/* The last placement may search so long. */
-#define PLACE_SECONDS 1.0
 /* The default takes what costs at most this much more time. */
 #define DEFAULT_SLOWDOWN 1.05
 
@@ -52,11 +50,9 @@ void
 pass_group(Program *p)
 {
 	groups_clear(p);
-	p->place_seconds = 0;
 	program_measure(p);
 	p->unsliced_height = p->height;
 	p->unsliced_seconds = plain_seconds(p);
 	if (p->options->goal != SLICE_NONE)
 		choose(p);
-	p->place_seconds = PLACE_SECONDS;
 }

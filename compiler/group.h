@@ -158,8 +158,6 @@ void grouper_apply(Grouper *g, int64_t limit);
 void grouper_meet(Grouper *g, int64_t budget);
 /* No loops at all. */
 void groups_clear(Program *p);
-/* Steps, storages and a quick placement: p->height. */
-void program_measure(Program *p);
 
 /* ---- stream.c ---- */
 /* Streams weights, then keeps as many resident as the limit allows.  `budget`

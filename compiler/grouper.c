@@ -108,14 +108,6 @@ groups_clear(Program *p)
 }
 
 void
-program_measure(Program *p)
-{
-	pass_code(p);
-	pass_live(p);
-	pass_place(p);
-}
-
-void
 grouper_apply(Grouper *g, int64_t limit)
 {
 	groups_clear(g->p);

@@ -21,10 +21,9 @@ sum_live(Program *p, const PlaceItem *items, size_t n)
 			p->live[t] += items[i].bytes;
 }
 
-/* needs: storages.
- * makes: their offsets, the height, live. */
-void
-pass_place(Program *p)
+/* Searches for so long. */
+static void
+lay_out(Program *p, double seconds)
 {
 	size_t n = p->storages.n;
 	PlaceItem *items = arena_array(p->arena, n + 1, sizeof *items);
@@ -48,9 +47,28 @@ pass_place(Program *p)
 		it->last = max64(it->last, (int64_t)s->last + 1);
 	}
 	sum_live(p, items, count);
-	PlaceOptions o = {.deadline = p->place_seconds, .nodes = 200000};
+	PlaceOptions o = {.deadline = seconds, .nodes = 200000};
 	place(items, count, &o, &p->placed);
 	p->height = p->placed.height;
 	for (uint32_t i = 0; i < n; i++)
 		p->storages.at[i].offset = items[item_of[place_root(p, i)]].offset;
+}
+
+/* The last placement may search so long. */
+#define PLACE_SECONDS 1.0
+
+/* needs: storages.
+ * makes: their offsets, the height, live. */
+void
+pass_place(Program *p)
+{
+	lay_out(p, PLACE_SECONDS);
+}
+
+void
+program_measure(Program *p)
+{
+	pass_code(p);
+	pass_live(p);
+	lay_out(p, 0);
 }

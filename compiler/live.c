@@ -343,6 +343,8 @@ lifetimes(Live *l)
 			load[s->id] = at;
 			touch(l, p->storage_of[s->id], at, at);
 		}
+		if (s->kind == STEP_WAIT)
+			touch(l, p->storage_of[s->id], load[s->id], at);
 		if (s->kind != STEP_NODE)
 			continue;
 		const Node *n = &g->nodes.at[s->id];

@@ -1,6 +1,8 @@
 /* order.c - the order of instructions. */
 #include "program.h"
 
+#include <string.h>
+
 static bool
 has_instruction(const Node *n)
 {
@@ -16,6 +18,8 @@ pass_order(Program *p)
 	Graph *g = p->graph;
 	p->plan = arena_array(p->arena, g->nodes.n, sizeof *p->plan);
 	p->streamed = arena_array(p->arena, g->nodes.n, sizeof *p->streamed);
+	p->issue = arena_array(p->arena, g->nodes.n, sizeof *p->issue);
+	memset(p->issue, 0xff, g->nodes.n * sizeof *p->issue);
 	p->order.n = 0;
 	for (int stage = 0; stage < ST_COUNT; stage++)
 		for (uint32_t i = 1; i < g->nodes.n; i++) {

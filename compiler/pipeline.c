@@ -20,6 +20,7 @@ static const Pass passes[] = {
 	{'F', "fuse", pass_fuse},
 	{'O', "order", pass_order},
 	{'R', "group", pass_group},
+	{'W', "prefetch", pass_prefetch},
 	{'S', "code", pass_code},
 	{'L', "live", pass_live},
 	{'P', "place", pass_place},
@@ -63,6 +64,8 @@ dump_steps(const Program *p)
 				op_info[p->graph->nodes.at[s->id].op].name, s->id);
 		else if (s->kind == STEP_LOAD)
 			fprintf(stderr, "load %%%u\n", s->id);
+		else if (s->kind == STEP_WAIT)
+			fprintf(stderr, "wait %%%u\n", s->id);
 		else if (s->kind == STEP_NEXT)
 			fputs("next\n", stderr);
 		else

@@ -7,6 +7,7 @@
  *   hoist.c     work that does not depend on the step, or only on the step
  *   order.c     the order of nodes
  *   group.c     loops over slices
+ *   prefetch.c  loads of weights moved ahead of their use
  *   code.c      order and loops to a list of steps (instructions to be)
  *   live.c      storages and their lifetimes over that list
  *   layout.c    their offsets
@@ -43,9 +44,16 @@ typedef struct NodePlan {
 	Slice slice[AXIS_MAX];  /* step 0: the axis is not sliced */
 } NodePlan;
 
+/* Where a weight begins to be loaded: in front of what stands at `position` of
+ * the order, directly inside `loop`. */
+typedef struct Issue {
+	uint32_t position;      /* UINT32_MAX: right before it is waited for */
+	int loop;               /* index into loops, LOOP_NONE */
+} Issue;
+
 /* One step of the code list. */
 typedef enum StepKind {
-	STEP_NODE, STEP_LOOP, STEP_NEXT, STEP_LOAD
+	STEP_NODE, STEP_LOOP, STEP_NEXT, STEP_LOAD, STEP_WAIT
 } StepKind;
 
 typedef struct Step {
@@ -80,6 +88,7 @@ typedef struct Program {
 	NodePlan *plan;         /* by node */
 	bool *streamed;         /* by node: a weight that is loaded anew for
 	                           each use in a loop, not once before it */
+	Issue *issue;           /* by node: of a weight */
 	Vec(Step) steps;
 	Vec(Storage) storages;
 	uint32_t *storage_of;   /* by node: its value's storage, UINT32_MAX */
@@ -90,7 +99,6 @@ typedef struct Program {
 	int64_t floor;          /* lower bound of the height of any slicing */
 	int64_t unsliced_height;        /* of the same order without loops */
 	double unsliced_seconds;
-	double place_seconds;   /* of search that placing may take */
 	PlaceResult placed;
 	double compile_start;
 	Plan *out;
@@ -116,6 +124,14 @@ bool is_root(const Graph *g, uint32_t node);
 
 /* Bytes of workspace that a node's instruction needs. (live.c) */
 int64_t node_work_bytes(const Program *p, uint32_t node);
+/* Predicted seconds of a node in one denoising step, all its slices together:
+ * once for each slice of its result, and again for each iteration of loops over
+ * axes that it lacks (*repeats, NULL: not asked). (predict.c) */
+double node_seconds(const Program *p, uint32_t node, double *repeats);
+
+/* Steps, storages and a quick placement of what is decided so far: height and
+ * live. (layout.c) */
+void program_measure(Program *p);
 
 /* A pass. needs/makes are stated at each definition. */
 void pass_canonicalize(Program *p);
@@ -123,6 +139,7 @@ void pass_hoist(Program *p);
 void pass_fuse(Program *p);
 void pass_order(Program *p);
 void pass_group(Program *p);
+void pass_prefetch(Program *p);
 void pass_code(Program *p);
 void pass_live(Program *p);
 void pass_place(Program *p);

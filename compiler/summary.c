@@ -9,20 +9,6 @@
 
 /* ---- made while emitting ---- */
 
-/* How often a node runs in one denoising step: once for each slice of its
- * result, and again for each iteration of loops over axes that it lacks. */
-static void
-node_passes(const Program *p, uint32_t node, int64_t *slices, double *repeats)
-{
-	*slices = 1;
-	*repeats = 1;
-	for (int i = p->plan[node].loop; i != LOOP_NONE; i = p->loops.at[i].parent)
-		if (p->graph->nodes.at[node].type.axes >> p->loops.at[i].axis & 1)
-			*slices *= p->loops.at[i].count;
-		else
-			*repeats *= (double)p->loops.at[i].count;
-}
-
 /* Seconds of the steps of each phase, the denoising loop's taken as often as
  * there are steps; and flops of all. */
 static void
@@ -53,14 +39,11 @@ predict(Emitter *e)
 		else if (s->kind == STEP_LOAD)
 			seconds = (double)slices[depth] * cost_load(c,
 				p->storages.at[p->storage_of[s->id]].bytes);
-		else {
-			const Node *n = &e->g->nodes.at[s->id];
-			int64_t cuts;
+		else if (s->kind == STEP_NODE) {
 			double repeats;
-			node_passes(p, s->id, &cuts, &repeats);
-			seconds = repeats * cost_node(c, e->g, n, cuts);
+			seconds = node_seconds(p, s->id, &repeats);
 			e->plan.head.flops += times * repeats
-				* node_flops(e->g, n);
+				* node_flops(e->g, &e->g->nodes.at[s->id]);
 		}
 		e->phases.at[phase].predicted_seconds += times * seconds;
 		e->plan.head.predicted_seconds += times * seconds;

@@ -1,0 +1,18 @@
+/* predict.c - predicted time of nodes in the loops that were chosen. */
+#include "cost.h"
+
+double
+node_seconds(const Program *p, uint32_t node, double *repeats)
+{
+	const Node *n = &p->graph->nodes.at[node];
+	int64_t slices = 1;
+	double times = 1;
+	for (int i = p->plan[node].loop; i != LOOP_NONE; i = p->loops.at[i].parent)
+		if (n->type.axes >> p->loops.at[i].axis & 1)
+			slices *= p->loops.at[i].count;
+		else
+			times *= (double)p->loops.at[i].count;
+	if (repeats)
+		*repeats = times;
+	return times * cost_node(cost_profile(), p->graph, n, slices);
+}
