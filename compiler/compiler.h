@@ -39,6 +39,29 @@ void summary_print_json(const Plan *p, FILE *out);
 /* The largest buffers that live at an instruction, one a line. */
 void summary_print_live(const Plan *p, uint32_t insn, FILE *out);
 
+/* ---- frontier.c ----
+ * Memory against predicted time over all budgets. */
+typedef struct FrontierPoint {
+	int64_t bytes;          /* height of a quick placement; `compile --memory`
+	                           searches for longer and needs no more */
+	double seconds;         /* predicted, of the whole program */
+	uint32_t groups;
+	int64_t loaded_bytes;   /* of weights read in the whole run */
+} FrontierPoint;
+
+typedef struct Frontier {
+	FrontierPoint unsliced; /* no loops, weights resident */
+	FrontierPoint *point;   /* by rising bytes and falling seconds; each is
+	                           better than all others in one of them */
+	size_t n;
+} Frontier;
+
+/* Tries budgets from the smallest to that of the unsliced program; points live
+ * in the arena.  Messages go to stderr; returns an exit code. */
+int frontier_source(Arena *a, const CompileOptions *o, Frontier *f);
+/* As a drawing: SVG, one file without references. */
+void frontier_draw(const Frontier *f, const char *title, FILE *out);
+
 /* ---- place.c: the placement engine ----
  * Offsets for items that live over [first, last) of any integer time, such
  * that no two items that live at the same time share a byte.  (`sluice place`
@@ -77,6 +100,7 @@ int cmd_run(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_dot(int argc, char **argv);
 int cmd_dis(int argc, char **argv);
+int cmd_frontier(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);

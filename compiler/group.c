@@ -23,10 +23,12 @@ choose(Program *p)
 	else if (o->goal == SLICE_BUDGET)
 		grouper_meet(&g, o->budget);
 	grouper_end(&g);
-	if (o->goal == SLICE_LEAST)
-		stream_weights(p, 0);
-	else if (o->goal == SLICE_BUDGET && p->height > o->budget)
-		stream_weights(p, o->budget);
+	if (o->goal == SLICE_LEAST
+		|| (o->goal == SLICE_BUDGET && p->height > o->budget)) {
+		stream_begin(&g, p);
+		stream_within(&g, o->goal == SLICE_LEAST ? 0 : o->budget);
+		grouper_end(&g);
+	}
 }
 
 /* Predicted time without loops. */
@@ -43,16 +45,22 @@ plain_seconds(const Program *p)
 	return sum;
 }
 
+void
+groups_none(Program *p)
+{
+	groups_clear(p);
+	program_measure(p);
+	p->unsliced_height = p->height;
+	p->unsliced_seconds = plain_seconds(p);
+}
+
 /* needs: order.
  * makes: loops, slices, streamed; unsliced_height and unsliced_seconds.
  * keeps: values bit for bit. */
 void
 pass_group(Program *p)
 {
-	groups_clear(p);
-	program_measure(p);
-	p->unsliced_height = p->height;
-	p->unsliced_seconds = plain_seconds(p);
+	groups_none(p);
 	if (p->options->goal != SLICE_NONE)
 		choose(p);
 }

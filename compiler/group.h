@@ -159,9 +159,15 @@ void grouper_meet(Grouper *g, int64_t budget);
 /* No loops at all. */
 void groups_clear(Program *p);
 
+/* ---- group.c ---- */
+/* The program without loops: unsliced_height, unsliced_seconds. */
+void groups_none(Program *p);
+
 /* ---- stream.c ---- */
-/* Streams weights, then keeps as many resident as the limit allows.  `budget`
- * 0: the lowest height. */
-void stream_weights(Program *p, int64_t budget);
+/* Prepares the stages with all weights streamed that can be (grouper_begin). */
+void stream_begin(Grouper *g, Program *p);
+/* The program for a budget, or for the lowest height (0): streams weights, then
+ * keeps as many resident as fit.  `g` is from stream_begin. */
+void stream_within(Grouper *g, int64_t budget);
 
 #endif

@@ -87,10 +87,11 @@ dump(const Program *p, const Pass *pass)
 		ir_print(p->graph, stderr);
 }
 
+/* Runs the passes in front of `stop`; NULL: all. */
 static void
-run_passes(Program *p)
+run_passes(Program *p, void (*stop)(Program *))
 {
-	for (size_t i = 0; i < COUNT_OF(passes); i++) {
+	for (size_t i = 0; i < COUNT_OF(passes) && passes[i].run != stop; i++) {
 		passes[i].run(p);
 		ir_check(p->graph, passes[i].name);
 		if (wants(p, passes[i].letter))
@@ -121,7 +122,7 @@ program_new(Arena *a, const CompileOptions *o)
 	return p;
 }
 
-static void
+void
 program_free(Program *p)
 {
 	vec_free(&p->order);
@@ -157,20 +158,40 @@ over_budget(Arena *a, const CompileOptions *o, const Plan *p)
 	return EXIT_BUDGET;
 }
 
-int
-compile_source(Arena *a, const CompileOptions *o, Plan **plan)
+/* The source's graph as a program, or NULL with an exit code. */
+static Program *
+program_read(Arena *a, const CompileOptions *o, int *code)
 {
-	int code = EXIT_OK;
 	Program *p = program_new(a, o);
-	p->graph = lang_compile(a, &o->lang, &code);
+	*code = EXIT_OK;
+	p->graph = lang_compile(a, &o->lang, code);
 	if (!p->graph)
-		return code;
+		return NULL;
 	ir_check(p->graph, "elaborate");
 	if (wants(p, 'G')) {
 		fputs("> after elaborate\n", stderr);
 		ir_print(p->graph, stderr);
 	}
-	run_passes(p);
+	return p;
+}
+
+Program *
+program_order(Arena *a, const CompileOptions *o, int *code)
+{
+	Program *p = program_read(a, o, code);
+	if (p)
+		run_passes(p, pass_group);
+	return p;
+}
+
+int
+compile_source(Arena *a, const CompileOptions *o, Plan **plan)
+{
+	int code;
+	Program *p = program_read(a, o, &code);
+	if (!p)
+		return code;
+	run_passes(p, NULL);
 	*plan = p->out;
 	program_free(p);
 	code = prove(*plan);

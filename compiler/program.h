@@ -133,6 +133,11 @@ double node_seconds(const Program *p, uint32_t node, double *repeats);
  * live. (layout.c) */
 void program_measure(Program *p);
 
+/* Reads a source and runs the passes up to its order; NULL with an exit code when
+ * it has errors.  program_free frees what is not in the arena. (pipeline.c) */
+Program *program_order(Arena *a, const CompileOptions *o, int *code);
+void program_free(Program *p);
+
 /* A pass. needs/makes are stated at each definition. */
 void pass_canonicalize(Program *p);
 void pass_hoist(Program *p);

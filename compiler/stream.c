@@ -99,26 +99,31 @@ keep_residents(Program *p, int64_t limit)
 }
 
 void
-stream_weights(Program *p, int64_t budget)
+stream_begin(Grouper *g, Program *p)
 {
-	Grouper g;
 	stream_all(p);
-	grouper_begin(&g, p);
+	grouper_begin(g, p);
+}
+
+enum { RESIDENT_TRIES = 6 };
+
+void
+stream_within(Grouper *g, int64_t budget)
+{
+	Program *p = g->p;
+	stream_all(p);
 	if (budget)
-		grouper_meet(&g, budget);
+		grouper_meet(g, budget);
 	else
-		grouper_apply(&g, g.floor);
-	grouper_end(&g);
+		grouper_apply(g, g->floor);
 	int64_t limit = max64(budget, p->height), allowed = limit;
-	bool *all = arena_array(p->arena, p->graph->nodes.n, sizeof *all);
-	memcpy(all, p->streamed, p->graph->nodes.n * sizeof *all);
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < RESIDENT_TRIES; i++) {
 		keep_residents(p, allowed);
 		program_measure(p);
 		if (p->height <= limit)
 			return;
 		allowed -= p->height - limit;
-		memcpy(p->streamed, all, p->graph->nodes.n * sizeof *all);
+		stream_all(p);
 		program_measure(p);
 	}
 }

@@ -1,0 +1,118 @@
+/* frontier.c - how much time less memory costs: the program under many budgets,
+ * with its weights resident, and streamed.
+ */
+#include "group.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { FRONTIER_TRIES = 12 };   /* budgets for each of the two kinds */
+
+typedef struct Tries {
+	Program *p;
+	Vec(FrontierPoint) point;
+} Tries;
+
+/* Bytes that all loads of the run read. */
+static int64_t
+loaded_bytes(const Program *p)
+{
+	int64_t sum = 0, times[LOOPS_DEEP + 2] = {1};
+	int depth = 0;
+	for (size_t i = 0; i < p->steps.n; i++) {
+		const Step *s = &p->steps.at[i];
+		if (s->kind == STEP_LOOP) {
+			times[depth + 1] = mul_sz(times[depth], s->count);
+			depth++;
+		} else if (s->kind == STEP_NEXT) {
+			depth--;
+		} else if (s->kind == STEP_LOAD) {
+			sum = add_sz(sum, mul_sz(times[depth], p->storages.at[
+				p->storage_of[s->id]].bytes));
+		}
+	}
+	return sum;
+}
+
+/* The program as it is measured now. */
+static FrontierPoint
+take_point(Program *p)
+{
+	pass_emit(p);
+	return (FrontierPoint){p->height, p->out->head.predicted_seconds,
+		p->out->n_groups, loaded_bytes(p)};
+}
+
+/* Budgets between two heights, each a constant factor above the one before. */
+static int64_t
+budget_between(int64_t lo, int64_t hi, int i)
+{
+	return (int64_t)((double)lo * pow((double)hi / (double)lo,
+		(double)i / (FRONTIER_TRIES - 1)));
+}
+
+static void
+try_resident(Tries *t, int64_t most)
+{
+	Grouper g;
+	grouper_begin(&g, t->p);
+	for (int i = 0; i < FRONTIER_TRIES; i++) {
+		grouper_apply(&g, budget_between(g.floor, most, i));
+		*vec_push(&t->point) = take_point(t->p);
+	}
+	grouper_end(&g);
+}
+
+static void
+try_streamed(Tries *t, int64_t most)
+{
+	Grouper g;
+	stream_begin(&g, t->p);
+	stream_within(&g, 0);
+	*vec_push(&t->point) = take_point(t->p);
+	for (int i = 1; i < FRONTIER_TRIES; i++) {
+		stream_within(&g, budget_between(g.floor, most, i));
+		*vec_push(&t->point) = take_point(t->p);
+	}
+	grouper_end(&g);
+}
+
+static int
+by_bytes(const void *a, const void *b)
+{
+	const FrontierPoint *x = a, *y = b;
+	if (x->bytes != y->bytes)
+		return x->bytes < y->bytes ? -1 : 1;
+	return (x->seconds > y->seconds) - (x->seconds < y->seconds);
+}
+
+/* Those that no other beats in both. */
+static void
+keep_best(Arena *a, Tries *t, Frontier *f)
+{
+	qsort(t->point.at, t->point.n, sizeof *t->point.at, by_bytes);
+	f->point = arena_array(a, t->point.n, sizeof *f->point);
+	f->n = 0;
+	for (size_t i = 0; i < t->point.n; i++)
+		if (!f->n || t->point.at[i].seconds
+			< f->point[f->n - 1].seconds)
+			f->point[f->n++] = t->point.at[i];
+}
+
+int
+frontier_source(Arena *a, const CompileOptions *o, Frontier *f)
+{
+	int code;
+	Tries t = {.p = program_order(a, o, &code)};
+	if (!t.p)
+		return code;
+	groups_none(t.p);
+	f->unsliced = take_point(t.p);
+	*vec_push(&t.point) = f->unsliced;
+	try_resident(&t, f->unsliced.bytes);
+	try_streamed(&t, f->unsliced.bytes);
+	keep_best(a, &t, f);
+	vec_free(&t.point);
+	program_free(t.p);
+	return EXIT_OK;
+}
