@@ -396,6 +396,7 @@ emit_head(Emitter *e)
 	h->target = emit_string(e, p->options->device);
 	h->threads = (uint32_t)p->threads;
 	h->steps = (uint32_t)p->graph->steps;
+	h->order_proven = p->order_proven;
 	h->placement_proven = p->placed.proven;
 	h->unsliced_bytes = p->unsliced_height;
 	h->unsliced_seconds = p->unsliced_seconds;

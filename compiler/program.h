@@ -5,7 +5,7 @@
  *               copies where a value cannot be a view
  *   fuse.c      epilogues
  *   hoist.c     work that does not depend on the step, or only on the step
- *   order.c     the order of nodes
+ *   order.c     the order of nodes (order_search.c finds it)
  *   group.c     loops over slices
  *   prefetch.c  loads of weights moved ahead of their use
  *   code.c      order and loops to a list of steps (instructions to be)
@@ -84,6 +84,7 @@ typedef struct Program {
 	Graph *graph;
 	int threads;
 	Vec(uint32_t) order;    /* nodes that have an instruction */
+	bool order_proven;      /* no order needs less without loops */
 	Vec(Loop) loops;
 	NodePlan *plan;         /* by node */
 	bool *streamed;         /* by node: a weight that is loaded anew for
