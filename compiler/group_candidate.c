@@ -3,6 +3,8 @@
  */
 #include "group.h"
 
+#include <string.h>
+
 /* The part of an operand along `axis` that a slice of the node reads. */
 static Slice
 reads(const Node *n, const SpotUse *use, int axis, Slice out)
@@ -161,31 +163,89 @@ price_single(const Context *c, Candidate *x)
 	x->seconds = spot_seconds(c, x->first, 1) + (double)c->slices * c->s->load_seconds[x->first];
 }
 
-/* Whether spot i's result, whole around the run, can be written over the value
- * of spot q slice by slice: all in the run read exactly their slice of it. */
+/* Whether all of the run that read spot q read exactly the slice that spot i
+ * writes, in front of it, so that i's result may lie where q was. */
 static bool
-takes_place(const Context *c, const Candidate *x, int32_t i, const Slice *range)
+reads_same(const Context *c, const Candidate *x, int32_t i, int32_t q,
+	const Slice *range)
 {
 	const Stretch *s = c->s;
-	int32_t q = s->spots[i].inplace;
-	if (s->spots[i].last <= x->last || q < c->from || q >= x->first
-		|| c->bytes[q] != c->bytes[i])
+	const Slice *w = &range[i - x->first];
+	if (w->lo != 0 || w->hi != w->step)
 		return false;
-	for (int32_t m = x->first; m <= i; m++) {
+	for (int32_t m = x->first; m <= x->last; m++) {
 		const Spot *spot = &s->spots[m];
 		const Node *n = &s->g->nodes.at[spot->node];
-		const Slice *r = &range[m - x->first], *w = &range[i - x->first];
+		const Slice *r = &range[m - x->first];
 		for (uint32_t u = spot->first_use;
 			u < spot->first_use + spot->nuses; u++) {
 			const SpotUse *use = &s->uses.at[u];
-			if (use->def == q && (ops_axis(n->op, &n->attr, use->k,
-					use->has, x->axis) != AX_SAME
+			if (use->def != q)
+				continue;
+			if (m > i || (m == i && s->spots[i].inplace != q)
+				|| ops_axis(n->op, &n->attr, use->k, use->has,
+					x->axis) != AX_SAME
 				|| !(use->straight >> x->axis & 1)
-				|| r->lo != w->lo || r->hi != w->hi))
+				|| r->lo != w->lo || r->hi != w->hi)
 				return false;
 		}
 	}
 	return true;
+}
+
+/* Whether the values of two spots have the same bytes for the same indices. */
+static bool
+same_shape(const Stretch *s, int32_t a, int32_t b)
+{
+	const Type *x = &s->g->nodes.at[s->spots[a].node].type;
+	const Type *y = &s->g->nodes.at[s->spots[b].node].type;
+	return x->axes == y->axes && !memcmp(x->n, y->n, sizeof x->n)
+		&& dtype_bytes(x->dtype) == dtype_bytes(y->dtype);
+}
+
+/* The value from in front of the run that dies in it and whose place spot i's
+ * result, whole around the run, may take; -1: none.  `taken` has those of other
+ * results. */
+static int32_t
+dying_spot(const Context *c, const Candidate *x, int32_t i, const Slice *range,
+	const int32_t *taken, int n)
+{
+	const Stretch *s = c->s;
+	for (int32_t m = x->first; m <= i; m++) {
+		const Spot *spot = &s->spots[m];
+		for (uint32_t u = spot->first_use;
+			u < spot->first_use + spot->nuses; u++) {
+			int32_t q = s->uses.at[u].def;
+			bool free = q >= c->from && q < x->first
+				&& s->spots[q].last <= x->last
+				&& c->bytes[q] == c->bytes[i]
+				&& same_shape(s, q, i);
+			for (int k = 0; free && k < n; k++)
+				free = taken[k] != q;
+			if (free && reads_same(c, x, i, q, range))
+				return q;
+		}
+	}
+	return -1;
+}
+
+/* Bytes of results of a run that lie where other values died in it. */
+static int64_t
+taken_bytes(const Context *c, const Candidate *x, const Slice *range)
+{
+	int32_t taken[RUN_MAX];
+	int64_t bytes = 0;
+	int n = 0;
+	for (int32_t i = x->first; i <= x->last; i++) {
+		if (c->s->spots[i].last <= x->last)
+			continue;
+		int32_t q = dying_spot(c, x, i, range, taken, n);
+		if (q < 0)
+			continue;
+		taken[n++] = q;
+		bytes += c->bytes[i];
+	}
+	return bytes;
 }
 
 bool
@@ -199,11 +259,10 @@ candidate_price(const Context *c, Candidate *x)
 	}
 	if (!run_ranges(s, x->first, x->last, x->axis, x->slice, range))
 		return false;
-	x->peak = run_around(c, x->first, x->last) + inside_peak(c, x, range);
+	x->peak = run_around(c, x->first, x->last) + inside_peak(c, x, range)
+		- taken_bytes(c, x, range);
 	x->seconds = 0;
 	for (int32_t i = x->first; i <= x->last; i++) {
-		if (takes_place(c, x, i, range))
-			x->peak -= c->bytes[i];
 		const Node *n = &s->g->nodes.at[s->spots[i].node];
 		int64_t extent = n->type.n[x->axis];
 		int64_t count = (extent + x->slice - 1) / x->slice;

@@ -4,32 +4,12 @@
  * readers outside must live from its beginning; what begins and ends inside
  * needs only the slice of one iteration.
  */
-#include "program.h"
+#include "live.h"
 
 #include <string.h>
 
 /* The step of what is there before the program starts. */
 #define AT_START (UINT32_MAX - 1)
-
-/* One reading of a storage. */
-typedef struct LiveUse {
-	uint32_t node, next;    /* next: of the same storage, UINT32_MAX */
-	int k;
-	Ref ref;
-} LiveUse;
-
-typedef struct Live {
-	Program *p;
-	const Graph *g;
-	uint32_t *step_of;      /* by node: its step */
-	uint32_t *loop_begin, *loop_end;        /* by step: of the innermost loop
-	                           around it, UINT32_MAX: none; for STEP_LOOP
-	                           and STEP_NEXT the loop itself */
-	int *depth;             /* by step: loops around it */
-	uint32_t *class;        /* by node: the node whose storage it shares */
-	uint32_t *use_first;    /* by storage: its first use */
-	Vec(LiveUse) use;
-} Live;
 
 /* ---- the steps ---- */
 
@@ -373,110 +353,6 @@ lifetimes(Live *l)
 	}
 }
 
-/* ---- in place ---- */
-
-/* Whether operand k of node is, element for element, a value of the node's own
- * extents with a storage of its own. */
-static bool
-same_box(const Live *l, uint32_t node, int k, Ref *r)
-{
-	const Program *p = l->p;
-	const Node *n = &l->g->nodes.at[node];
-	Ref part[2];
-	if (!n->in[k] || ref_resolve(l->g, n->in[k], part) != 1)
-		return false;
-	*r = part[0];
-	const Storage *x = &p->storages.at[p->storage_of[r->root]];
-	const Storage *y = &p->storages.at[p->storage_of[node]];
-	if (x->role != BUF_VALUE || y->role == BUF_WORK || x->axes != y->axes
-		|| dtype_bytes(x->dtype) != dtype_bytes(y->dtype)
-		|| memcmp(x->n, y->n, sizeof x->n)
-		|| memcmp(x->origin, y->origin, sizeof x->origin))
-		return false;
-	for (int a = 0; a < AXIS_MAX; a++)
-		if ((n->type.axes >> a & 1) && (r->axis[a] != a || r->shift[a]))
-			return false;
-	return n->type.axes == l->g->nodes.at[r->root].type.axes;
-}
-
-static bool
-in_loop(const Program *p, const Loop *loop, uint32_t node)
-{
-	uint32_t at = p->plan[node].position;
-	return at >= loop->first && at <= loop->last;
-}
-
-/* Whether reader `m` of a value may stand beside `node`, whose result is
- * written over the value: it must come first, and inside loops that run with
- * both, it must read exactly the slice that is written.  A loop that makes the
- * value anew in each iteration asks for nothing. */
-static bool
-reads_before(const Live *l, uint32_t m, int k, const Ref *r, uint32_t node)
-{
-	const Program *p = l->p;
-	const Node *n = &l->g->nodes.at[m];
-	if (l->step_of[m] > l->step_of[node])
-		return false;
-	for (int i = p->plan[node].loop; i != LOOP_NONE; i = p->loops.at[i].parent) {
-		const Loop *loop = &p->loops.at[i];
-		int a = loop->axis;
-		if (!in_loop(p, loop, m) || in_loop(p, loop, r->root))
-			continue;
-		if (ops_axis(n->op, &n->attr, k, l->g->nodes.at[n->in[k]].type.axes,
-				a) != AX_SAME || r->axis[a] != a || r->shift[a]
-			|| memcmp(&p->plan[m].slice[a], &p->plan[node].slice[a],
-				sizeof(Slice)))
-			return false;
-	}
-	return true;
-}
-
-/* Whether every other reading of the storage allows the node's result to be
- * written over it. */
-static bool
-readers_allow(const Live *l, uint32_t node, int operand, uint32_t storage)
-{
-	for (uint32_t u = l->use_first[storage]; u != UINT32_MAX;
-		u = l->use.at[u].next) {
-		const LiveUse *use = &l->use.at[u];
-		if (use->node == node && use->k == operand)
-			continue;
-		if (use->node == node
-			|| !reads_before(l, use->node, use->k, &use->ref, node))
-			return false;
-	}
-	return true;
-}
-
-/* Node's result takes the place of an operand that dies with it, or in the loop
- * that makes it slice by slice. */
-static void
-take_place(Live *l, uint32_t node)
-{
-	Program *p = l->p;
-	const Node *n = &l->g->nodes.at[node];
-	uint32_t at = l->step_of[node], mine = p->storage_of[node];
-	Storage *y = &p->storages.at[mine];
-	if (l->class[node] != node || (y->role != BUF_VALUE
-		&& y->role != BUF_OUTPUT))
-		return;
-	uint32_t end = y->first == at ? at : l->loop_end[y->first];
-	for (int k = 0; k < n->nin; k++) {
-		Ref r;
-		if (!op_info[n->op].in[k].inplace || !same_box(l, node, k, &r))
-			continue;
-		uint32_t other = p->storage_of[r.root];
-		const Storage *x = &p->storages.at[other];
-		if (x->last > end || x->first > y->first
-			|| l->class[r.root] != r.root
-			|| l->g->nodes.at[r.root].op == OP_carry
-			|| !readers_allow(l, node, k, other))
-			continue;
-		y->same_as = other;
-		return;
-	}
-}
-
 /* ---- workspaces ---- */
 
 /* An operand without bytes, for cpu_work_bytes. */
@@ -538,8 +414,9 @@ pass_live(Program *p)
 	find_classes(&l);
 	make_storages(&l);
 	lifetimes(&l);
+	l.taken = arena_array(p->arena, p->storages.n + 1, sizeof *l.taken);
 	for (uint32_t i = 0; i < p->order.n; i++)
-		take_place(&l, p->order.at[i]);
+		live_take_place(&l, p->order.at[i]);
 	for (uint32_t i = 0; i < p->order.n; i++)
 		add_work(&l, p->order.at[i]);
 	vec_free(&l.use);

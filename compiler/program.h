@@ -9,7 +9,8 @@
  *   group.c     loops over slices
  *   prefetch.c  loads of weights moved ahead of their use
  *   code.c      order and loops to a list of steps (instructions to be)
- *   live.c      storages and their lifetimes over that list
+ *   live.c      storages and their lifetimes over that list (inplace.c: and
+ *               which stand where another died)
  *   layout.c    their offsets
  *   emit.c      steps and places to a Plan
  */
