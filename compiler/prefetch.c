@@ -153,9 +153,12 @@ enum { PREFETCH_TRIES = 8 };
 void
 pass_prefetch(Program *p)
 {
-	int64_t height = p->height, limit = 0;
-	for (size_t i = 0; i < p->steps.n; i++)
-		limit = max64(limit, p->live[i]);
+	int64_t height = p->height, limit = 0, *live = p->live;
+	size_t n = p->steps.n;
+	Step *steps = arena_array(p->arena, n + 1, sizeof *steps);
+	memcpy(steps, p->steps.at, n * sizeof *steps);
+	for (size_t i = 0; i < n; i++)
+		limit = max64(limit, live[i]);
 	for (int i = 0; i < PREFETCH_TRIES; i++) {
 		prefetch_within(p, limit);
 		program_measure(p);
@@ -163,6 +166,9 @@ pass_prefetch(Program *p)
 			return;
 		limit -= max64(p->height - height, limit / 16);
 		clear_issues(p);
-		program_measure(p);
+		p->steps.n = n;         /* as it was: no load moved */
+		memcpy(p->steps.at, steps, n * sizeof *steps);
+		p->live = live;
 	}
+	program_measure(p);
 }
