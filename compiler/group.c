@@ -29,6 +29,11 @@ choose(Program *p)
 		stream_within(&g, o->goal == SLICE_LEAST ? 0 : o->budget);
 		grouper_end(&g);
 	}
+	/* gaps in a tiny program can cost more than slices save */
+	if (p->height > p->unsliced_height) {
+		memset(p->streamed, 0, p->graph->nodes.n * sizeof *p->streamed);
+		groups_none(p);
+	}
 }
 
 /* Predicted time without loops. */
