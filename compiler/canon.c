@@ -146,6 +146,23 @@ widen_operands(Canon *c, Node *n, const Node *was)
 	}
 }
 
+/* Whether the op works over an axis along which the operand is only repeated:
+ * kernels walk such axes. */
+static bool
+walks_repeated(const Graph *g, const Node *n, int k, const Ref *r)
+{
+	AxisSet has = g->nodes.at[n->in[k]].type.axes;
+	for (int a = 0; a < AXIS_MAX; a++) {
+		if (!(has >> a & 1) || r->axis[a] >= 0)
+			continue;
+		AxisClass class = ops_axis(n->op, &n->attr, k, has, a);
+		if ((n->attr.over >> a & 1) || class == AX_WINDOW
+			|| class == AX_WHOLE)
+			return true;
+	}
+	return false;
+}
+
 /* Operands that cannot be addressed in place are copied. */
 static void
 copy_operands(Canon *c, Node *n)
@@ -159,6 +176,8 @@ copy_operands(Canon *c, Node *n)
 		bool view = op_info[n->op].flags & OPF_VIEW;
 		bool ok = parts == 1 || (parts == 2 && !view
 			&& op_info[n->op].in[k].parts);
+		for (int j = 0; ok && !view && j < parts; j++)
+			ok = !walks_repeated(c->g, n, k, &part[j]);
 		if (n->op == OP_merge)
 			ok = is_root(c->g, x);
 		if (!ok)
