@@ -1,8 +1,8 @@
 /* prefetch.c - moves the beginning of loads ahead of their use, so that weights
  * are read while kernels run.
  *
- * A body is what runs in one iteration: of the denoising loop, of an outer loop
- * over slices, or straight on.  Its loads are done by one thread one after the
+ * A body is what runs in one iteration of the denoising loop or of an outer loop
+ * over slices.  Its loads are done by one thread one after the
  * other; from the last to the first, each should end when it is needed and when
  * the next one has to begin, and begins so much earlier, as far as the bytes
  * last: the plan does not grow.
@@ -99,7 +99,9 @@ prefetch_body(Prefetch *f, const Body *b)
 	}
 }
 
-/* Finds all bodies: the program, the denoising loops, outer loops. */
+/* Finds all bodies: the denoising loop's, outer loops'.  What is loaded once is
+ * left where it is: on a CPU the thread that reads takes a core from the
+ * kernels, which pays only where it hides the same load again and again. */
 static void
 prefetch_all(Prefetch *f)
 {
@@ -123,7 +125,6 @@ prefetch_all(Prefetch *f)
 			prefetch_body(f, &(Body){begin + 1, i, s->id == UINT32_MAX
 				? LOOP_NONE : (int)s->id, inside});
 	}
-	prefetch_body(f, &(Body){0, (uint32_t)p->steps.n, LOOP_NONE, 1});
 }
 
 /* Moves loads as far as no more than `limit` bytes live at any step. */
