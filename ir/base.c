@@ -318,22 +318,27 @@ deceptive(const unsigned char *s, size_t n)
 			|| (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
 }
 
+size_t
+clean_next(const char **text, const char **piece)
+{
+	const unsigned char *s = (const unsigned char *)*text;
+	if (!*s)
+		return 0;
+	size_t n = utf8_length(s);
+	bool control = (*s < 0x20 && *s != '\n' && *s != '\t') || *s == 0x7f;
+	bool bad = !n || control || deceptive(s, n);
+	*piece = bad ? "?" : *text;
+	*text += n ? n : 1;
+	return bad ? 1 : n;
+}
+
 void
 print_clean(FILE *out, const char *text)
 {
-	const unsigned char *s = (const unsigned char *)text;
-	while (*s) {
-		size_t n = utf8_length(s);
-		bool control = (*s < 0x20 && *s != '\n' && *s != '\t')
-			|| *s == 0x7f;
-		if (!n || control || deceptive(s, n)) {
-			fputc('?', out);
-			s += n ? n : 1;
-		} else {
-			fwrite(s, 1, n, out);
-			s += n;
-		}
-	}
+	const char *piece;
+	size_t n;
+	while ((n = clean_next(&text, &piece)))
+		fwrite(piece, 1, n, out);
 }
 
 void

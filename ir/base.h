@@ -130,6 +130,10 @@ char *format_bytes(char *buf, int64_t bytes);
 /* Writes `s` with control bytes and invalid UTF-8 replaced by '?', so that a
  * hostile name cannot drive a terminal. */
 void print_clean(FILE *out, const char *s);
+/* The same a character at a time, for writers that must escape some: the next
+ * character of the cleaned text, its length returned, 0 at the end; moves *s on
+ * behind it. */
+size_t clean_next(const char **s, const char **piece);
 /* Writes `s` as a quoted JSON string. */
 void print_json_string(FILE *out, const char *s);
 
