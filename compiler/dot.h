@@ -13,7 +13,12 @@ void dot_memory(const Plan *p, FILE *out);
 /* Loops over slices as clusters of instructions. */
 void dot_groups(const Plan *p, FILE *out);
 
-/* A quoted string with `"`, `\` and control bytes made harmless. */
+/* A quoted string in which nothing of `s` has a meaning to Graphviz. */
 void dot_string(FILE *out, const char *s);
+/* The same for a label whose lines are set to the left ('l'), to the right
+ * ('r'). */
+void dot_lines(FILE *out, const char *s, char align);
+/* The end of a name, of at most so many bytes. */
+const char *dot_fit(const char *name, size_t room);
 
 #endif

@@ -1,244 +1,219 @@
-/* dot_graph.c - the model's graph as it is written: blocks are clusters.
+/* dot_graph.c - the model's graph as it is written: blocks are clusters, a
+ * UNet is a U.
  *
- * A full UNet has thousands of values.  Values of one scope are folded into one
- * box, at the depth of scope that gives at most so many boxes as a page holds.
+ * What is read nearly everywhere (the time embedding, the text) has no edges:
+ * its readers name it.
  */
 #include "dot.h"
+#include "fold.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-enum { BOXES_MAX = 170, DEPTH_MAX = 8 };
+typedef struct Drawing {
+	const Plan *p;
+	Folded f;
+	bool *done;             /* by box */
+	uint32_t clusters;
+	FILE *out;
+} Drawing;
 
-void
-dot_string(FILE *out, const char *s)
+/* ---- names ---- */
+
+/* What follows the first `cut` bytes of a box's scope. */
+static void
+box_name(const Drawing *d, const Box *b, size_t cut, char *name, size_t size)
 {
-	fputc('"', out);
-	for (; *s; s++)
-		if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
-		else
-			fputc((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s, out);
-	fputc('"', out);
+	const char *op = d->p->strings + d->p->nodes[b->last].name;
+	cut += cut && cut < b->length;  /* the dot */
+	if (cut < b->length)
+		snprintf(name, size, "%.*s", (int)(b->length - cut),
+			b->scope + cut);
+	else if (b->count > 1 && !b->scope[0])
+		snprintf(name, size, "%s ...", op);
+	else
+		snprintf(name, size, "%s", op);
 }
 
-/* What a node of the model is drawn as. */
-typedef struct Box {
-	char *key;              /* component and folded scope */
-	size_t cut;             /* length of the cluster's part of key */
-	const char *type;       /* of the last value in it */
-	uint32_t count, first;
-	bool leaf;              /* an input, or an op outside any scope */
-} Box;
+/* "f16[h=64, c=320]": without the type that all have. */
+static const char *
+short_type(const Drawing *d, const Box *b)
+{
+	const char *type = d->p->strings + d->p->nodes[b->last].type;
+	const char *usual = dtype_name((DType)d->p->head.dtype);
+	size_t n = strlen(usual);
+	return !strncmp(type, usual, n) && type[n] == '[' ? type + n : type;
+}
 
-typedef struct Folded {
-	const Plan *p;
-	Box *boxes;
-	uint32_t n;
-	uint32_t *box_of;       /* by node, UINT32_MAX: not drawn */
-} Folded;
+/* A line for each hub that a box reads: by its box's name if it is all that
+ * comes out of there, else by its op's. */
+static size_t
+add_hubs(const Drawing *d, uint32_t box, char *label, size_t n, size_t size)
+{
+	for (uint32_t i = 0; i < d->f.n_edges && n < size; i++) {
+		const BoxEdge *e = &d->f.edges[i];
+		const Box *from = &d->f.boxes[e->from];
+		char name[80];
+		if (e->to != box || !e->hub)
+			continue;
+		if (e->hub == from->last)
+			box_name(d, from, 0, name, sizeof name);
+		else
+			snprintf(name, sizeof name, "%s",
+				d->p->strings + d->p->nodes[e->hub].name);
+		n += (size_t)snprintf(label + n, size - n, "\n<- %s", name);
+	}
+	return n;
+}
+
+static const char *
+box_colour(const Box *b)
+{
+	return b->input ? "#d5ecd4" : b->hub ? "#fbe3b5"
+		: b->attends ? "#d9d2ec" : b->convolves ? "#cfe2f3" : "#ececec";
+}
+
+static void
+draw_box(Drawing *d, uint32_t box, size_t cut, int indent)
+{
+	const Box *b = &d->f.boxes[box];
+	char name[160], label[600];
+	size_t n;
+	box_name(d, b, cut, name, sizeof name);
+	n = (size_t)snprintf(label, sizeof label, "%s\n%.120s", name,
+		short_type(d, b));
+	if (b->count > 1)
+		n += (size_t)snprintf(label + n, sizeof label - n, "  %u ops",
+			b->count);
+	add_hubs(d, box, label, n, sizeof label);
+	fprintf(d->out, "%*sn%u [fillcolor=\"%s\" label=", indent, "", box,
+		box_colour(b));
+	dot_lines(d->out, label, 'l');
+	fputs("];\n", d->out);
+	d->done[box] = true;
+}
+
+/* ---- clusters ---- */
 
 static bool
-drawn(const Plan *p, uint32_t i)
+inside(const Box *b, const Box *like, size_t n)
 {
-	const char *name = p->strings + p->nodes[i].name;
-	return i && strcmp(name, "weight") && strcmp(name, "table");
+	return !strcmp(b->component, like->component) && b->length >= n
+		&& !strncmp(b->scope, like->scope, n)
+		&& (b->length == n || b->scope[n] == '.' || !n);
 }
 
-/* Two segments make a level: "down_blocks.0", "resnets.1". */
-static size_t
-scope_prefix(const char *scope, int depth)
+/* Boxes within the first n bytes of a box's scope. */
+static uint32_t
+count_inside(const Drawing *d, const Box *like, size_t n)
 {
-	size_t i = 0;
-	for (int dots = 0; scope[i]; i++)
-		if (scope[i] == '.' && ++dots == 2 * depth)
-			break;
-	return i;
-}
-
-static char *
-fold_key(const Plan *p, uint32_t i, int depth)
-{
-	const PlanNode *n = &p->nodes[i];
-	const char *scope = p->strings + n->scope;
-	const char *component = p->strings + n->component;
-	size_t k = scope_prefix(scope, depth), c = strlen(component);
-	char *key = calloc(k + c + 24, 1);
-	if (!key)
-		fatal(EXIT_MEMORY, "out of memory");
-	if (!*scope && !*component)
-		snprintf(key, k + c + 24, "#%u", i);
-	else
-		snprintf(key, k + c + 24, "%s%s%.*s", component,
-			*component && k ? "." : "", (int)k, scope);
-	return key;
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < d->f.n; i++)
+		count += !d->done[i] && inside(&d->f.boxes[i], like, n);
+	return count;
 }
 
 static void
-folded_free(Folded *f)
+open_cluster(Drawing *d, int indent, const char *name, const char *colour)
 {
-	for (uint32_t i = 0; i < f->n; i++)
-		free(f->boxes[i].key);
-	free(f->boxes);
-	free(f->box_of);
+	fprintf(d->out, "%*ssubgraph cluster_%u {\n%*sbgcolor=\"%s\";\n"
+		"%*slabel=", indent, "", d->clusters++, indent + 2, "", colour,
+		indent + 2, "");
+	dot_string(d->out, name);
+	fputs(";\n", d->out);
 }
 
-/* Boxes at one depth of scope, in program order. */
-static Folded
-fold(const Plan *p, int depth)
+/* The boxes that share the first n bytes (`level` levels) of a box's scope:
+ * those that have one more level in common become a cluster. */
+static void
+draw_inside(Drawing *d, const Box *like, size_t n, int level, size_t cut)
 {
-	Folded f = {p, calloc(p->n_nodes + 1, sizeof *f.boxes), 0,
-		calloc(p->n_nodes + 1, sizeof *f.box_of)};
-	if (!f.boxes || !f.box_of)
-		fatal(EXIT_MEMORY, "out of memory");
-	for (uint32_t i = 0; i < p->n_nodes; i++) {
-		f.box_of[i] = UINT32_MAX;
-		if (!drawn(p, i))
+	int indent = 4 + 2 * level;
+	for (uint32_t i = 0; i < d->f.n; i++) {
+		const Box *b = &d->f.boxes[i];
+		if (d->done[i] || !inside(b, like, n))
 			continue;
-		char *key = fold_key(p, i, depth);
-		uint32_t b = 0;
-		/* a scope is left for good: look at the last boxes only */
-		b = f.n > 64 ? f.n - 64 : 0;
-		while (b < f.n && strcmp(f.boxes[b].key, key))
-			b++;
-		if (b == f.n)
-			f.boxes[f.n++] = (Box){.key = key, .first = i,
-				.leaf = key[0] == '#'};
+		size_t next = fold_prefix(b->scope, level + 1);
+		next = next < b->length ? next : b->length;
+		if (next <= n || level >= LEVELS_MAX
+			|| count_inside(d, b, next) == 1) {
+			draw_box(d, i, cut, indent);
+			continue;
+		}
+		/* a level with one more inside only is no cluster of its own */
+		if (count_inside(d, b, next) == count_inside(d, b, n) && n) {
+			draw_inside(d, b, next, level + 1, cut);
+			continue;
+		}
+		char name[200];
+		size_t from = cut ? cut + 1 : 0;
+		snprintf(name, sizeof name, "%.*s", (int)(next - from),
+			b->scope + from);
+		open_cluster(d, indent, name, level % 2 ? "#f4f4f4" : "white");
+		draw_inside(d, b, next, level + 1, next);
+		fprintf(d->out, "%*s}\n", indent, "");
+	}
+}
+
+static void
+draw_components(Drawing *d)
+{
+	for (uint32_t i = 0; i < d->f.n; i++) {
+		const Box *b = &d->f.boxes[i];
+		if (d->done[i])
+			continue;
+		if (!*b->component && !b->length) {
+			draw_box(d, i, 0, 2);
+			continue;
+		}
+		if (*b->component)
+			open_cluster(d, 2, b->component, "#fafafa");
+		draw_inside(d, b, 0, 0, 0);
+		if (*b->component)
+			fputs("  }\n", d->out);
+	}
+}
+
+/* ---- edges ---- */
+
+static void
+draw_edges(const Drawing *d)
+{
+	for (uint32_t i = 0; i < d->f.n_edges; i++) {
+		const BoxEdge *e = &d->f.edges[i];
+		const Box *from = &d->f.boxes[e->from], *to = &d->f.boxes[e->to];
+		if (e->hub)
+			continue;
+		if (e->from > e->to)
+			fprintf(d->out, "  n%u -> n%u [constraint=false "
+				"style=dashed color=\"#a03030\"];\n", e->from,
+				e->to);
+		else if (e->skip)
+			fprintf(d->out, "  n%u -> n%u [constraint=false "
+				"color=\"#3a7d44\"];\n", e->from, e->to);
+		else if (to->rises && !strcmp(from->component, to->component))
+			fprintf(d->out, "  n%u -> n%u [dir=back];\n", e->to,
+				e->from);
 		else
-			free(key);
-		f.boxes[b].count++;
-		f.boxes[b].type = p->strings + p->nodes[i].type;
-		f.box_of[i] = b;
+			fprintf(d->out, "  n%u -> n%u;\n", e->from, e->to);
 	}
-	return f;
-}
-
-static Folded
-fold_to_page(const Plan *p)
-{
-	for (int depth = DEPTH_MAX; depth > 1; depth--) {
-		Folded f = fold(p, depth);
-		if (f.n <= BOXES_MAX)
-			return f;
-		folded_free(&f);
-	}
-	return fold(p, 1);
-}
-
-/* The cluster of a box: its key without the last level. */
-static size_t
-cluster_length(const char *key)
-{
-	size_t dots = 0, n = strlen(key);
-	for (size_t i = 0; i < n; i++)
-		dots += key[i] == '.';
-	for (size_t i = n, seen = 0; dots >= 2 && i-- > 0;)
-		if (key[i] == '.' && ++seen == 2)
-			return i;
-	return 0;
-}
-
-static void
-write_box(const Folded *f, uint32_t b, const char *indent, FILE *out)
-{
-	const Box *x = &f->boxes[b];
-	const PlanNode *n = &f->p->nodes[x->first];
-	const char *name = x->leaf ? f->p->strings + n->name
-		: x->key + (x->cut ? x->cut + 1 : 0);
-	char label[512];
-	if (x->count > 1)
-		snprintf(label, sizeof label, "%.160s | %.200s | %u ops", name,
-			x->type, x->count);
-	else
-		snprintf(label, sizeof label, "%.160s | %.200s", name, x->type);
-	fprintf(out, "%sn%u [label=", indent, b);
-	dot_string(out, label);
-	fprintf(out, "%s];\n", x->leaf ? " fillcolor=\"#e8e8e8\"" : "");
-}
-
-/* Clusters in the order of their first box. */
-static void
-write_clusters(Folded *f, FILE *out)
-{
-	for (uint32_t i = 0; i < f->n; i++)
-		f->boxes[i].cut = f->boxes[i].leaf ? 0
-			: cluster_length(f->boxes[i].key);
-	bool *done = calloc(f->n + 1, sizeof *done);
-	if (!done)
-		fatal(EXIT_MEMORY, "out of memory");
-	for (uint32_t i = 0; i < f->n; i++) {
-		Box *x = &f->boxes[i];
-		if (done[i])
-			continue;
-		if (!x->cut) {
-			write_box(f, i, "  ", out);
-			continue;
-		}
-		fprintf(out, "  subgraph cluster_%u {\n    label=", i);
-		char name[256];
-		snprintf(name, sizeof name, "%.*s", (int)x->cut, x->key);
-		dot_string(out, name);
-		fputs(";\n", out);
-		for (uint32_t k = i; k < f->n; k++)
-			if (f->boxes[k].cut == x->cut
-				&& !strncmp(f->boxes[k].key, x->key, x->cut)) {
-				write_box(f, k, "    ", out);
-				done[k] = true;
-			}
-		fputs("  }\n", out);
-	}
-	free(done);
-}
-
-typedef struct Edge { uint32_t from, to; } Edge;
-
-static int
-by_ends(const void *a, const void *b)
-{
-	const Edge *x = a, *y = b;
-	if (x->from != y->from)
-		return x->from < y->from ? -1 : 1;
-	return x->to < y->to ? -1 : x->to > y->to;
-}
-
-static void
-write_edges(const Folded *f, FILE *out)
-{
-	const Plan *p = f->p;
-	Edge *edges = calloc(p->n_edges + 1, sizeof *edges);
-	size_t n = 0;
-	if (!edges)
-		fatal(EXIT_MEMORY, "out of memory");
-	for (uint32_t i = 0; i < p->n_nodes; i++)
-		for (uint32_t k = 0; k < p->nodes[i].nedges; k++) {
-			uint32_t from = f->box_of[p->edges[
-				p->nodes[i].first_edge + k]];
-			uint32_t to = f->box_of[i];
-			if (from != UINT32_MAX && to != UINT32_MAX && from != to)
-				edges[n++] = (Edge){from, to};
-		}
-	qsort(edges, n, sizeof *edges, by_ends);
-	for (size_t i = 0; i < n; i++)
-		if (!i || by_ends(&edges[i], &edges[i - 1]))
-			fprintf(out, "  n%u -> n%u%s;\n", edges[i].from,
-				edges[i].to, edges[i].from > edges[i].to
-				? " [constraint=false style=dashed]" : "");
-	free(edges);
 }
 
 void
 dot_graph(const Plan *p, FILE *out)
 {
-	Folded f = fold_to_page(p);
+	Arena a = {0};
+	Drawing d = {.p = p, .f = fold_graph(&a, p), .out = out};
+	d.done = arena_array(&a, d.f.n + 1u, sizeof *d.done);
 	fputs("digraph ", out);
 	dot_string(out, p->strings + p->head.name);
-	fputs(" {\n  rankdir=TB;\n  ranksep=0.25;\n  nodesep=0.2;\n"
-		"  fontname=\"Helvetica\";\n"
-		"  node [shape=record style=filled fillcolor=\"#dbe9f6\" "
-		"fontname=\"Helvetica\" fontsize=10 height=0.3];\n"
-		"  edge [arrowsize=0.6 color=\"#555555\"];\n", out);
-	write_clusters(&f, out);
-	write_edges(&f, out);
+	fputs(" {\n  rankdir=TB;\n  ranksep=0.22;\n  nodesep=0.25;\n"
+		"  fontname=\"Helvetica\";\n  fontsize=12;\n  color=\"#888888\";\n"
+		"  labeljust=l;\n  node [shape=box style=\"filled,rounded\" "
+		"color=\"#777777\" fontname=\"Helvetica\" fontsize=9 "
+		"height=0.2 margin=\"0.08,0.03\"];\n"
+		"  edge [arrowsize=0.5 color=\"#555555\"];\n", out);
+	draw_components(&d);
+	draw_edges(&d);
 	fputs("}\n", out);
-	folded_free(&f);
+	arena_free(&a);
 }

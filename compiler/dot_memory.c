@@ -1,143 +1,196 @@
 /* dot_memory.c - the memory map as a picture: time to the right, addresses
  * upwards, one box for each buffer.
  *
- * Graphviz places nothing here: every box is pinned (layout=neato with fixed
- * positions), and `dot -Tsvg` draws it as it stands.
+ * Graphviz places nothing here: every box has its position (layout=nop2), and
+ * `dot -Tsvg` draws them as they stand, later ones over earlier ones.
  */
 #include "dot.h"
+#include "timeline.h"
 
 #include <string.h>
 
-#define WIDTH 1200.0            /* points of the whole picture */
-#define HEIGHT 620.0
+#define WIDTH 1200.0            /* points of the map */
+#define HEIGHT 560.0
+#define GRID "#d0d0d0"
+#define PEAK "#c00000"
+
+enum { TICKS = 4, STRIP = 11, LETTER = 7 };
 
 typedef struct Canvas {
 	const Plan *p;
+	const Timeline *t;
 	FILE *out;
-	double x, y;            /* points for an instruction, for a byte */
-	int64_t peak;
+	double scale_x, scale_y;        /* points for a kernel, for a byte */
+	uint32_t drawn;
 } Canvas;
 
-static const struct { const char *name, *colour; } kinds[BUF_ROLE_COUNT] = {
-	[BUF_VALUE] = {"activation", "#7fb3d8"},
-	[BUF_WEIGHT] = {"weight", "#f2c07a"},
-	[BUF_WORK] = {"workspace", "#c9b1dd"},
-	[BUF_INPUT] = {"input", "#9ccf9c"},
-	[BUF_OUTPUT] = {"output", "#5fae76"},
-	[BUF_TABLE] = {"table", "#bbbbbb"},
-};
-
-/* A pinned box with its lower left corner at (x, y), in points. */
-static void
-rectangle(const Canvas *c, double x, double y, double w, double h,
-	const char *attributes, const char *label)
+static double
+x_of(const Canvas *c, uint32_t insn)
 {
-	w = w < 0.5 ? 0.5 : w;
-	h = h < 0.5 ? 0.5 : h;
-	fprintf(c->out, "  \"%.1f_%.1f_%.1f\" [pos=\"%.2f,%.2f!\" width=%.4f "
-		"height=%.4f %s label=", x, y, w, x + w / 2, y + h / 2, w / 72,
-		h / 72, attributes);
-	dot_string(c->out, label);
+	return c->t->x[insn < c->p->n_code ? insn : c->p->n_code] * c->scale_x;
+}
+
+/* A box with its lower left corner at (x, y), all in points; the label follows.
+ */
+static void
+begin_box(Canvas *c, double x, double y, double w, double h)
+{
+	fprintf(c->out, "  n%u [pos=\"%.2f,%.2f\" width=%.4f height=%.4f",
+		c->drawn++, x + w / 2, y + h / 2, w / 72, h / 72);
+}
+
+static void
+fill(Canvas *c, double x, double y, double w, double h, const char *colour)
+{
+	begin_box(c, x, y, w, h);
+	fprintf(c->out, " fillcolor=\"%s\"];\n", colour);
+}
+
+/* Text that begins at x, or ends there. */
+static void
+text(Canvas *c, double x, double y, int size, bool ends, const char *label)
+{
+	double w = LETTER * (double)size / 10 * (double)strlen(label) + 8;
+	begin_box(c, ends ? x - w : x, y, w, 1.5 * size);
+	fprintf(c->out, " shape=plaintext style=\"\" fontsize=%d label=", size);
+	dot_lines(c->out, label, ends ? 'r' : 'l');
 	fputs("];\n", c->out);
 }
 
 static void
-text(const Canvas *c, double x, double y, int size, const char *label)
-{
-	char attributes[96];
-	snprintf(attributes, sizeof attributes,
-		"shape=plaintext style=\"\" fontsize=%d", size);
-	rectangle(c, x, y, 6.0 * (double)strlen(label), size, attributes, label);
-}
-
-static void
-draw_buffer(const Canvas *c, uint32_t i)
+draw_buffer(Canvas *c, uint32_t i)
 {
 	const PlanBuffer *b = &c->p->buffers[i];
-	double w = (double)(b->last - b->first + 1) * c->x;
-	double h = (double)b->bytes * c->y;
-	char attributes[160], tip[160], bytes[32];
-	bool peak = b->offset + b->bytes == c->peak;
-	/* a name where it fits, about five points a letter */
-	const char *name = c->p->strings + b->name;
-	size_t n = strlen(name), room = (size_t)(w / 5.2);
-	bool labelled = h > 9 && room > 6;
-	if (labelled && n > room)
-		name += n - room;
-	snprintf(tip, sizeof tip, "%.80s, %s", c->p->strings + b->name,
+	const RoleStyle *style = &role_styles[b->role];
+	const char *name = buffer_label(c->p, i);
+	char tip[240], bytes[32];
+	double x = x_of(c, b->first), y = (double)b->offset * c->scale_y;
+	double w = x_of(c, b->last + 1) - x, h = (double)b->bytes * c->scale_y;
+	bool peak = b->offset + b->bytes == c->p->head.arena_bytes;
+	bool bordered = w > 3 && h > 3;
+	w = w < 0.4 ? 0.4 : w;
+	h = h < 0.3 ? 0.3 : h;
+	snprintf(tip, sizeof tip, "%.160s: %s, %s", name, style->name,
 		format_bytes(bytes, b->bytes));
-	snprintf(attributes, sizeof attributes, "fillcolor=\"%s\" color=\"%s\" "
-		"penwidth=%s fontsize=8", kinds[b->role].colour,
-		peak ? "#c00000" : "#ffffff", peak ? "1.5" : "0.2");
-	fprintf(c->out, "  b%u [pos=\"%.2f,%.2f!\" width=%.4f height=%.4f %s "
-		"tooltip=", i, (double)b->first * c->x + w / 2,
-		(double)b->offset * c->y + (h < 0.5 ? 0.5 : h) / 2,
-		(w < 0.5 ? 0.5 : w) / 72, (h < 0.5 ? 0.5 : h) / 72, attributes);
+	fprintf(c->out, "  b%u [pos=\"%.2f,%.2f\" width=%.4f height=%.4f "
+		"fillcolor=\"%s\" color=\"%s\" penwidth=%s tooltip=", i,
+		x + w / 2, y + h / 2, w / 72, h / 72, style->colour,
+		peak ? PEAK : bordered ? "white" : style->colour,
+		peak ? "1.2" : bordered ? "0.3" : "0");
 	dot_string(c->out, tip);
-	fputs(" label=", c->out);
-	dot_string(c->out, labelled ? name : "");
+	const char *label = h > 9 && w > 40 ? dot_fit(name, (size_t)(w / 5)) : "";
+	if (*label) {
+		fputs(" label=", c->out);
+		dot_string(c->out, label);
+	}
 	fputs("];\n", c->out);
 }
 
 static void
-draw_phases(const Canvas *c)
+draw_grid(Canvas *c)
+{
+	for (int i = 0; i <= TICKS; i++) {
+		char bytes[32];
+		double y = HEIGHT * i / TICKS;
+		text(c, -8, y - 7, 10, true, format_bytes(bytes,
+			c->p->head.arena_bytes / TICKS * i));
+		fill(c, -5, y, WIDTH + 5, 0.5, GRID);
+	}
+}
+
+static void
+draw_phases(Canvas *c)
 {
 	for (uint32_t i = 0; i < c->p->n_phases; i++) {
 		const PlanPhase *f = &c->p->phases[i];
-		char label[96], bytes[32];
-		double x = (double)f->first * c->x;
-		snprintf(label, sizeof label, "%.30s  %s",
-			c->p->strings + f->name,
+		char label[120], bytes[32], steps[32] = "";
+		double x = x_of(c, f->first);
+		const char *name = c->p->strings + f->name;
+		if (!strcmp(name, "loop") && c->p->head.steps)
+			snprintf(steps, sizeof steps, ", %u steps",
+				c->p->head.steps);
+		snprintf(label, sizeof label, "%.60s%s: %s", name, steps,
 			format_bytes(bytes, f->peak_bytes));
-		rectangle(c, x, 0, 0.5, HEIGHT + 24,
-			"fillcolor=\"#444444\" color=\"#444444\"", "");
-		text(c, x + 4, HEIGHT + 10 + 13 * (double)(i % 3), 11, label);
+		fill(c, x, 0, 0.8, HEIGHT + 20, "#404040");
+		/* a narrow last phase has its room to the left of its line */
+		bool ends = x > WIDTH - LETTER * 1.2 * (double)strlen(label);
+		text(c, ends ? x - 2 : x + 2, HEIGHT + 4, 11, ends, label);
 	}
 }
 
 static void
-draw_scale(const Canvas *c)
+draw_peak(Canvas *c)
 {
-	for (int i = 0; i <= 4; i++) {
-		char bytes[32];
-		double y = HEIGHT * i / 4;
-		text(c, -66, y - 5, 9, format_bytes(bytes,
-			(int64_t)((double)c->peak * i / 4)));
-		rectangle(c, -4, y, 4, 0.5, "fillcolor=\"#444444\"", "");
+	const Plan *p = c->p;
+	char label[240], bytes[32];
+	double x = (x_of(c, c->t->peak) + x_of(c, c->t->peak + 1)) / 2;
+	fill(c, 0, HEIGHT, WIDTH, 0.8, PEAK);
+	fill(c, x, 0, 0.8, HEIGHT + 36, PEAK);
+	snprintf(label, sizeof label, "peak %s at %s %.160s",
+		format_bytes(bytes, p->head.arena_bytes),
+		plan_op_name(p->code[c->t->peak].op),
+		insn_scope(p, c->t->peak));
+	text(c, x > WIDTH / 2 ? x - 2 : x + 2, HEIGHT + 20, 11,
+		x > WIDTH / 2, label);
+}
+
+/* Below the map, a bar for each loop over slices, inner ones lower. */
+static int
+draw_groups(Canvas *c)
+{
+	const Plan *p = c->p;
+	int deepest = 0;
+	for (uint32_t i = 0; i < p->n_groups; i++) {
+		const PlanGroup *g = &p->groups[i];
+		char label[64];
+		int depth = group_depth(p, i);
+		double x = x_of(c, g->first), w = x_of(c, g->last + 1) - x;
+		snprintf(label, sizeof label, "%.20s %lld x %lld",
+			p->strings + p->head.axis_name[g->axis],
+			(long long)g->count, (long long)g->slice);
+		begin_box(c, x, -STRIP * (depth + 1.6), w, STRIP - 1);
+		fputs(" fillcolor=\"#e4d7c3\" color=\"#8a6d3b\" "
+			"penwidth=0.3 label=", c->out);
+		dot_string(c->out, w > LETTER * (double)strlen(label)
+			? label : "");
+		fputs("];\n", c->out);
+		deepest = depth + 1 > deepest ? depth + 1 : deepest;
 	}
+	if (deepest)
+		text(c, -8, -STRIP * 1.8, 10, true, "slices");
+	return deepest;
 }
 
 static void
-draw_legend(const Canvas *c)
+draw_legend(Canvas *c, double y)
 {
 	for (int i = 0; i < BUF_ROLE_COUNT; i++) {
-		char attributes[64];
-		double x = 110.0 * i;
-		snprintf(attributes, sizeof attributes,
-			"fillcolor=\"%s\" color=\"#888888\"", kinds[i].colour);
-		rectangle(c, x, -34, 12, 12, attributes, "");
-		text(c, x + 16, -34, 10, kinds[i].name);
+		fill(c, 104.0 * i, y, 12, 12, role_styles[i].colour);
+		text(c, 104.0 * i + 15, y - 2, 10, false, role_styles[i].name);
 	}
-	text(c, 700, -34, 10, "red line: the peak; left to right: instructions");
+	text(c, WIDTH, y - 2, 10, true, "red: the peak and the buffers that "
+		"reach it; time in instructions, to the right");
 }
 
 void
 dot_memory(const Plan *p, FILE *out)
 {
-	Canvas c = {p, out, WIDTH / (p->n_code + 1.0),
-		HEIGHT / (double)max64(p->head.arena_bytes, 1),
-		p->head.arena_bytes};
+	Arena a = {0};
+	Timeline t = timeline_of(&a, p);
+	Canvas c = {p, &t, out, WIDTH / t.x[p->n_code],
+		HEIGHT / (double)max64(p->head.arena_bytes, 1), 0};
 	fputs("graph ", out);
 	dot_string(out, p->strings + p->head.name);
-	fputs(" {\n  layout=neato;\n  splines=false;\n  outputorder=nodesfirst;\n"
-		"  fontname=\"Helvetica\";\n  node [shape=box style=filled "
-		"fixedsize=true margin=0 fontname=\"Helvetica\"];\n", out);
+	fputs(" {\n  layout=nop2;\n  outputorder=nodesfirst;\n"
+		"  node [shape=box style=filled fixedsize=true margin=0 "
+		"penwidth=0 fontname=\"Helvetica\" fontsize=8 label=\"\"];\n",
+		out);
+	draw_grid(&c);
 	for (uint32_t i = 0; i < p->n_buffers; i++)
 		draw_buffer(&c, i);
-	rectangle(&c, 0, HEIGHT, WIDTH, 1,
-		"fillcolor=\"#c00000\" color=\"#c00000\"", "");
 	draw_phases(&c);
-	draw_scale(&c);
-	draw_legend(&c);
+	draw_peak(&c);
+	draw_legend(&c, -24 - STRIP * draw_groups(&c));
 	fputs("}\n", out);
+	arena_free(&a);
 }

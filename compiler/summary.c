@@ -3,9 +3,7 @@
  */
 #include "emit.h"
 #include "cost.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "timeline.h"
 
 /* ---- made while emitting ---- */
 
@@ -120,53 +118,24 @@ enum { LIVE_SHOWN = 8 };
 
 /* Ids of the largest buffers that live at an instruction, largest first. */
 static size_t
-largest_live(const Plan *p, uint32_t insn, uint32_t out[LIVE_SHOWN])
+largest_live(Arena *a, const Plan *p, uint32_t insn, uint32_t **ids)
 {
-	size_t n = 0;
-	for (uint32_t i = 0; i < p->n_buffers; i++) {
-		const PlanBuffer *b = &p->buffers[i];
-		if (b->first > insn || b->last < insn)
-			continue;
-		size_t at = n < LIVE_SHOWN ? n++ : LIVE_SHOWN;
-		if (at == LIVE_SHOWN
-			&& p->buffers[out[LIVE_SHOWN - 1]].bytes >= b->bytes)
-			continue;
-		at = at == LIVE_SHOWN ? LIVE_SHOWN - 1 : at;
-		while (at > 0 && p->buffers[out[at - 1]].bytes < b->bytes) {
-			out[at] = out[at - 1];
-			at--;
-		}
-		out[at] = i;
-	}
-	return n;
+	size_t n = live_at(a, p, insn, ids);
+	return n < LIVE_SHOWN ? n : LIVE_SHOWN;
 }
 
 void
 summary_print_live(const Plan *p, uint32_t insn, FILE *out)
 {
-	uint32_t live[LIVE_SHOWN];
+	Arena a = {0};
+	uint32_t *live;
 	char text[32];
-	size_t n = largest_live(p, insn, live);
+	size_t n = largest_live(&a, p, insn, &live);
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, "  %12s  %s\n",
 			format_bytes(text, p->buffers[live[i]].bytes),
-			p->strings + p->buffers[live[i]].name);
-}
-
-static uint32_t
-kernel_instructions(const Plan *p)
-{
-	uint32_t n = 0;
-	for (uint32_t i = 0; i < p->n_code; i++)
-		n += p->code[i].op < CTL_BASE;
-	return n;
-}
-
-static const char *
-scope_of(const Plan *p, uint32_t insn)
-{
-	const PlanDebug *d = &p->debugs[p->code[insn].debug];
-	return p->strings + d->scope;
+			buffer_label(p, live[i]));
+	arena_free(&a);
 }
 
 static void
@@ -183,7 +152,7 @@ summary_print(const Plan *p, FILE *out)
 	const PlanHeader *h = &p->head;
 	fprintf(out, "%s: %s on %s, %u instructions (%u kernels, %u groups)",
 		p->strings + h->name, dtype_name((DType)h->dtype),
-		p->strings + h->target, p->n_code, kernel_instructions(p),
+		p->strings + h->target, p->n_code, kernel_count(p, 0, p->n_code),
 		p->n_groups);
 	fprintf(out, h->steps ? ", %u denoising steps\n" : "\n", h->steps);
 	print_bytes(out, "peak", h->arena_bytes);
@@ -194,7 +163,7 @@ summary_print(const Plan *p, FILE *out)
 		fprintf(out, "  %-18s %12s  at %s %s, %.3g s predicted\n", label,
 			format_bytes(text, f->peak_bytes),
 			plan_op_name(p->code[f->peak_insn].op),
-			scope_of(p, f->peak_insn), f->predicted_seconds);
+			insn_scope(p, f->peak_insn), f->predicted_seconds);
 	}
 	print_bytes(out, "weights", h->weights_bytes);
 	print_bytes(out, "weights at once", h->weights_peak);
@@ -210,24 +179,26 @@ summary_print(const Plan *p, FILE *out)
 static void
 print_phase_json(const Plan *p, const PlanPhase *f, FILE *out)
 {
-	uint32_t live[LIVE_SHOWN];
-	size_t n = largest_live(p, f->peak_insn, live);
+	Arena a = {0};
+	uint32_t *live;
+	size_t n = largest_live(&a, p, f->peak_insn, &live);
 	fputs("{\"name\": ", out);
 	print_json_string(out, p->strings + f->name);
 	fprintf(out, ", \"peak_bytes\": %lld, \"peak_op\": ",
 		(long long)f->peak_bytes);
 	print_json_string(out, plan_op_name(p->code[f->peak_insn].op));
 	fputs(", \"peak_scope\": ", out);
-	print_json_string(out, scope_of(p, f->peak_insn));
+	print_json_string(out, insn_scope(p, f->peak_insn));
 	fprintf(out, ", \"predicted_seconds\": %.9g, \"live\": [",
 		f->predicted_seconds);
 	for (size_t i = 0; i < n; i++) {
 		fprintf(out, "%s{\"name\": ", i ? ", " : "");
-		print_json_string(out, p->strings + p->buffers[live[i]].name);
+		print_json_string(out, buffer_label(p, live[i]));
 		fprintf(out, ", \"bytes\": %lld}",
 			(long long)p->buffers[live[i]].bytes);
 	}
 	fputs("]}", out);
+	arena_free(&a);
 }
 
 void
@@ -248,7 +219,7 @@ summary_print_json(const Plan *p, FILE *out)
 		{"floor_bound_bytes", h->floor_bound},
 		{"weights_bytes", h->weights_bytes},
 		{"weights_peak_bytes", h->weights_peak},
-		{"steps", h->steps}, {"ops", kernel_instructions(p)},
+		{"steps", h->steps}, {"ops", kernel_count(p, 0, p->n_code)},
 		{"groups", p->n_groups}, {"instructions", p->n_code},
 	};
 	for (size_t i = 0; i < COUNT_OF(numbers); i++)
