@@ -284,7 +284,7 @@ format_bytes(char *buf, int64_t bytes)
 		x /= 1024;
 		i++;
 	}
-	snprintf(buf, 32, i ? "%.1f %s" : "%.0f %s", x, unit[i]);
+	snprintf(buf, 32, "%.*f %s", !i ? 0 : x < 9.995 ? 2 : 1, x, unit[i]);
 	return buf;
 }
 

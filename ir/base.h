@@ -125,7 +125,7 @@ round_up(int64_t x, int64_t unit)
 /* The name among `names` (count n) nearest to `s` by edit distance, or NULL
  * when none is near enough to be a likely misspelling. */
 const char *nearest_name(const char *s, const char *const *names, size_t n);
-/* 412.3 MiB; the buffer holds at least 32 bytes and is returned. */
+/* 412.3 MiB, 2.65 GiB; the buffer holds at least 32 bytes and is returned. */
 char *format_bytes(char *buf, int64_t bytes);
 /* Writes `s` with control bytes and invalid UTF-8 replaced by '?', so that a
  * hostile name cannot drive a terminal. */
