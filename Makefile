@@ -22,7 +22,7 @@ PACKAGES = gcc make flex bison libyaml-dev libxxhash-dev libgif-dev libpng-dev \
 SRC      := $(wildcard ir/*.c lang/*.c compiler/*.c vm/*.c kernels/*.c \
 	kernels/cpu/*.c)
 LIB_SRC  := $(filter-out compiler/main.c,$(SRC))
-GEN      := lang/gram.o lang/scan.o lang/builtins.o
+GEN      := lang/gram.o lang/scan.o lang/builtins.o compiler/report_assets.o
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) $(addprefix $(BUILD)/,$(GEN))
 TEST_SRC := $(wildcard tests/*.c)
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
@@ -61,7 +61,13 @@ $(BUILD)/lang/%.o: $(BUILD)/lang/%.c
 $(filter $(BUILD)/lang/%.o,$(LIB_OBJ)): | $(BUILD)/lang/gram.h $(BUILD)/lang/scan.h
 $(BUILD)/lang/builtins.c: $(wildcard examples/*.slu) tests/embed.sh
 	@mkdir -p $(@D)
-	$(V)sh tests/embed.sh examples/*.slu > $@
+	$(V)sh tests/embed.sh lang_builtins examples/*.slu > $@
+$(BUILD)/compiler/report_assets.c: compiler/report.css compiler/report.js tests/embed.sh
+	@mkdir -p $(@D)
+	$(V)sh tests/embed.sh report_assets compiler/report.css compiler/report.js > $@
+$(BUILD)/compiler/report_assets.o: $(BUILD)/compiler/report_assets.c
+	@echo cc $<
+	$(V)$(CC) $(CFLAGS) -c -o $@ $<
 
 # ---- tests: each tests/X.c is a program, each tests/X.sh a script; both print
 # "ok NAME" or "not ok NAME" lines (tests/run.sh counts them) ----

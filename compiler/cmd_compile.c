@@ -60,8 +60,8 @@ static void
 source_goal(const Args *args, CompileOptions *o)
 {
 	/* of `dot`, --memory is a kind of picture */
-	bool compile = !strcmp(args->command, "compile");
-	const char *budget = compile ? arg(args, "memory") : NULL;
+	bool picture = !strcmp(args->command, "dot");
+	const char *budget = picture ? NULL : arg(args, "memory");
 	int given = (budget != NULL) + arg_flag(args, "min-memory")
 		+ arg_flag(args, "unsliced");
 	if (given > 1)

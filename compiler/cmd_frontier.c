@@ -55,7 +55,7 @@ draw(const Frontier *f, const char *title, const char *path)
 	OutFile o;
 	char err[256];
 	if (out_open(&o, path, err)) {
-		frontier_draw(f, title, o.f);
+		frontier_draw(f, NULL, title, o.f);
 		if (out_commit(&o, err))
 			return EXIT_OK;
 	}

@@ -59,8 +59,9 @@ typedef struct Frontier {
 /* Tries budgets from the smallest to that of the unsliced program; points live
  * in the arena.  Messages go to stderr; returns an exit code. */
 int frontier_source(Arena *a, const CompileOptions *o, Frontier *f);
-/* As a drawing: SVG, one file without references. */
-void frontier_draw(const Frontier *f, const char *title, FILE *out);
+/* As a drawing: SVG, one file without references; `here` is marked, or NULL. */
+void frontier_draw(const Frontier *f, const FrontierPoint *here,
+	const char *title, FILE *out);
 
 /* ---- place.c: the placement engine ----
  * Offsets for items that live over [first, last) of any integer time, such
@@ -99,6 +100,7 @@ int cmd_compile(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_dot(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_dis(int argc, char **argv);
 int cmd_frontier(int argc, char **argv);
 int cmd_verify(int argc, char **argv);

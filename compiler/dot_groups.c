@@ -89,7 +89,7 @@ add_loop(Sheet *s, const PlanGroup *g, int depth)
 	slices_text(s->p, g, slices, sizeof slices);
 	ops_text(s->p, g->first, g->last, ops);
 	snprintf(label, sizeof label, "%s; %s inside, %.3g s\n%s\n%s",
-		slices, format_bytes(bytes, group_inside(s->arena, s->p, g)),
+		slices, format_bytes(bytes, group_inside(s->p, g)),
 		g->predicted_seconds,
 		dot_fit(s->p->strings + g->name, NAME_LINE), ops);
 	add_row(s, depth, axis_colour(g->axis), label);
@@ -129,7 +129,7 @@ add_frame(Sheet *s, const PlanGroup *g, int depth)
 	size_t head = s->rows.n;
 	slices_text(s->p, g, slices, sizeof slices);
 	snprintf(label, sizeof label, "%s; %s inside, %.3g s\n%s", slices,
-		format_bytes(bytes, group_inside(s->arena, s->p, g)), g->predicted_seconds,
+		format_bytes(bytes, group_inside(s->p, g)), g->predicted_seconds,
 		dot_fit(s->p->strings + g->name, NAME_LINE));
 	add_row(s, depth, axis_colour(g->axis), label);
 	add_range(s, g->first + 1, g->last - 1, depth + 1);

@@ -2,6 +2,7 @@
  * time upwards.
  */
 #include "compiler.h"
+#include "html.h"
 
 #include <math.h>
 
@@ -34,16 +35,23 @@ round_step(double span)
 	return ten * (times <= 1 ? 1 : times <= 2 ? 2 : times <= 5 ? 5 : 10);
 }
 
+static void
+scale_to(Scale *s, const FrontierPoint *p)
+{
+	s->most_bytes = fmax(s->most_bytes, (double)p->bytes);
+	s->least = fmin(s->least, p->seconds);
+	s->most = fmax(s->most, p->seconds);
+}
+
 static Scale
-find_scale(const Frontier *f)
+find_scale(const Frontier *f, const FrontierPoint *here)
 {
 	Scale s = {(double)f->unsliced.bytes, f->unsliced.seconds,
 		f->unsliced.seconds};
-	for (size_t i = 0; i < f->n; i++) {
-		s.most_bytes = fmax(s.most_bytes, (double)f->point[i].bytes);
-		s.least = fmin(s.least, f->point[i].seconds);
-		s.most = fmax(s.most, f->point[i].seconds);
-	}
+	for (size_t i = 0; i < f->n; i++)
+		scale_to(&s, &f->point[i]);
+	if (here)
+		scale_to(&s, here);
 	s.most_bytes *= 1.05;
 	double margin = fmax((s.most - s.least) * 0.1, s.most * 0.005);
 	s.least -= margin;
@@ -89,29 +97,20 @@ draw_point(const Scale *s, const FrontierPoint *p, const char *class, FILE *out)
 		format_bytes(bytes, p->bytes), p->seconds, p->groups);
 }
 
-static void
-draw_text(const char *s, FILE *out)
-{
-	for (; *s; s++)
-		if (*s == '<' || *s == '>' || *s == '&' || (unsigned char)*s < ' ')
-			fprintf(out, "&#%d;", (unsigned char)*s < ' ' ? '?' : *s);
-		else
-			fputc(*s, out);
-}
-
 void
-frontier_draw(const Frontier *f, const char *title, FILE *out)
+frontier_draw(const Frontier *f, const FrontierPoint *here, const char *title,
+	FILE *out)
 {
-	Scale s = find_scale(f);
+	Scale s = find_scale(f, here);
 	fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" "
 		"height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" "
 		"font-size=\"12\">\n<style>.grid{stroke:#ddd} .way{fill:none;"
 		"stroke:#2b6cb0;stroke-width:2} .best{fill:#2b6cb0} "
-		".unsliced{fill:#c05621}</style>\n<rect width=\"100%%\" "
+		".unsliced{fill:#c05621} .here{fill:#c00000}</style>\n<rect width=\"100%%\" "
 		"height=\"100%%\" fill=\"white\"/>\n", WIDTH, HEIGHT, WIDTH,
 		HEIGHT);
 	fprintf(out, "<text x=\"%d\" y=\"22\" font-size=\"15\">", LEFT - 70);
-	draw_text(title, out);
+	html_text(out, title);
 	fputs("</text>\n", out);
 	draw_axes(&s, f, out);
 	fputs("<polyline class=\"way\" points=\"", out);
@@ -126,5 +125,7 @@ frontier_draw(const Frontier *f, const char *title, FILE *out)
 	for (size_t i = 0; i < f->n; i++)
 		draw_point(&s, &f->point[i], "best", out);
 	draw_point(&s, &f->unsliced, "unsliced", out);
+	if (here)
+		draw_point(&s, here, "here", out);
 	fputs("</svg>\n", out);
 }

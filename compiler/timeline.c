@@ -252,9 +252,10 @@ group_depth(const Plan *p, uint32_t group)
 }
 
 int64_t
-group_inside(Arena *a, const Plan *p, const PlanGroup *g)
+group_inside(const Plan *p, const PlanGroup *g)
 {
-	PlanBuffer *own = arena_array(a, p->n_buffers + 1u, sizeof *own);
+	Arena a = {0};
+	PlanBuffer *own = arena_array(&a, p->n_buffers + 1u, sizeof *own);
 	uint32_t n = 0;
 	for (uint32_t i = 0; i < p->n_buffers; i++) {
 		const PlanBuffer *b = &p->buffers[i];
@@ -266,10 +267,11 @@ group_inside(Arena *a, const Plan *p, const PlanGroup *g)
 		own[n++].last -= g->first;
 	}
 	uint32_t n_code = g->last - g->first + 1;
-	MemoryUse m = memory_use(a, own, n, n_code);
+	MemoryUse m = memory_use(&a, own, n, n_code);
 	int64_t most = 0;
 	for (uint32_t i = 0; i < n_code; i++)
 		most = max64(most, m.used[i]);
+	arena_free(&a);
 	return most;
 }
 

@@ -39,7 +39,7 @@ uint32_t kernel_count(const Plan *p, uint32_t first, uint32_t last);
 int group_depth(const Plan *p, uint32_t group);
 /* Bytes that a loop over slices needs for what is made and dropped within one
  * iteration, weights aside: what slicing makes small. */
-int64_t group_inside(Arena *a, const Plan *p, const PlanGroup *g);
+int64_t group_inside(const Plan *p, const PlanGroup *g);
 /* The scope of an instruction, "" when it has none. */
 const char *insn_scope(const Plan *p, uint32_t insn);
 /* A buffer's name; a workspace's is the scope of the instruction it is for. */

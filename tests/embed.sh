@@ -1,5 +1,8 @@
 #!/bin/sh
-# Prints C source with the given files as byte arrays: lang_builtins[].
+# Prints C source with the given files as byte arrays.
+# usage: embed.sh NAME FILE ...      makes  const Builtin NAME[]
+name=$1
+shift
 echo '#include "lang/lang.h"'
 i=0
 for f; do
@@ -8,7 +11,7 @@ for f; do
 	echo ' 0};'
 	i=$((i + 1))
 done
-echo 'const Builtin lang_builtins[] = {'
+echo "const Builtin $name[] = {"
 i=0
 for f; do
 	printf '\t{"%s", text_%d, sizeof text_%d - 1},\n' "${f##*/}" $i $i
