@@ -101,6 +101,7 @@ int cmd_run(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_dot(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_dis(int argc, char **argv);
 int cmd_frontier(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
