@@ -53,6 +53,20 @@ html_bytes(FILE *out, int64_t bytes)
 }
 
 void
+html_head(FILE *out, const char *columns)
+{
+	fputs("<tr>", out);
+	for (;; columns++) {
+		size_t n = strcspn(columns, "|");
+		fprintf(out, "<th>%.*s</th>", (int)n, columns);
+		columns += n;
+		if (!*columns)
+			break;
+	}
+	fputs("</tr>\n", out);
+}
+
+void
 html_seconds(FILE *out, double seconds)
 {
 	if (!(seconds > 0))

@@ -14,6 +14,8 @@ void html_printf(FILE *out, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* "412.3 MiB", the exact number of bytes as its tooltip. */
 void html_bytes(FILE *out, int64_t bytes);
+/* The first row of a table, `columns` as "bytes|kind|name". */
+void html_head(FILE *out, const char *columns);
 /* "1 h 31 min", "43 s", "3.1 ms". */
 void html_seconds(FILE *out, double seconds);
 

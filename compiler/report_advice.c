@@ -148,8 +148,8 @@ report_bounds(const Report *r)
 	const PlanHeader *h = &r->plan->head;
 	Bounds b = find_bounds(r);
 	int64_t full = max64(max64(h->arena_bytes, h->unsliced_bytes), 1);
-	fputs("<h2>Bounds</h2>\n<table class=\"bounds\"><tr><th><th>bytes<th>"
-		"<th>meaning</tr>\n", r->out);
+	fputs("<h2>Bounds</h2>\n<table>", r->out);
+	html_head(r->out, "|bytes||meaning");
 	bound_row(r, "without slices", h->unsliced_bytes, full,
 		"the same program with every operation whole");
 	bound_row(r, "this plan", h->arena_bytes, full,

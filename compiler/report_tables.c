@@ -79,8 +79,8 @@ live_table(const Report *r, const PlanPhase *f, bool open)
 		p->strings + f->name, f->peak_insn,
 		plan_op_name(p->code[f->peak_insn].op),
 		insn_scope(p, f->peak_insn));
-	fputs("</summary>\n<table><tr><th>bytes<th>kind<th>name<th>from<th>to"
-		"<th>used there</tr>\n", r->out);
+	fputs("</summary>\n<table>", r->out);
+	html_head(r->out, "bytes|kind|name|from|to|used there");
 	for (uint32_t i = 0; i < n && i < LIVE_ROWS; i++)
 		live_row(r, f->peak_insn, id[i]);
 	int64_t rest = 0;
@@ -101,8 +101,8 @@ report_phases(const Report *r)
 	const Plan *p = r->plan;
 	uint32_t first, second;
 	highest_phases(p, &first, &second);
-	fputs("<h2>Phases</h2>\n<table class=\"phases\"><tr><th>phase<th>kernels"
-		"<th>peak<th>predicted<th>made of<th>at</tr>\n", r->out);
+	fputs("<h2>Phases</h2>\n<table>", r->out);
+	html_head(r->out, "phase|kernels|peak|predicted|made of|at");
 	for (uint32_t i = 0; i < p->n_phases; i++) {
 		const PlanPhase *f = &p->phases[i];
 		fputs("<tr>", r->out);
@@ -155,9 +155,10 @@ report_groups(const Report *r)
 	fputs("<p>What is made and dropped within one iteration (inside) is as "
 		"small as a slice; what enters or leaves is whole. Inner loops "
 		"stand further to the right. Click a line to see it on the "
-		"map.</p>\n<div class=\"scroll\"><table class=\"groups\"><tr>"
-		"<th>axis<th>slices<th>of<th>kernels<th>inside<th>in use"
-		"<th>predicted<th>first scope</tr>\n", r->out);
+		"map.</p>\n<div class=\"scroll\"><table class=\"groups\">",
+		r->out);
+	html_head(r->out, "axis|slices|of|kernels|inside|in use|predicted|"
+		"first scope");
 	for (uint32_t i = 0; i < p->n_groups; i++)
 		group_row(r, i);
 	fputs("</table></div>\n", r->out);
@@ -199,8 +200,8 @@ report_ops(const Report *r)
 	qsort(count, OP_COUNT, sizeof *count, by_runs);
 	fprintf(r->out, "<h2>Operations</h2>\n<p>%lld kernels are started in a "
 		"run. <code>sluice bench</code> measures the time of each "
-		"kind.</p>\n<div class=\"scroll\"><table><tr><th>op"
-		"<th>in the plan<th>in a run</tr>\n", (long long)total);
+		"kind.</p>\n<div class=\"scroll\"><table>", (long long)total);
+	html_head(r->out, "op|in the plan|in a run");
 	for (uint32_t i = 0; i < OP_COUNT && count[i].kernels; i++)
 		fprintf(r->out, "<tr><td>%s</td><td class=\"n\">%u</td>"
 			"<td class=\"n\">%lld</td></tr>\n",

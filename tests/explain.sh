@@ -1,0 +1,140 @@
+#!/bin/sh
+# What explains a plan: report, dot, diff, on a tiny pipeline and on a plan with
+# hostile names.  Well-formed, whole or not at all, the same each time.
+S=${SLUICE:-build/sluice}
+T=${BUILD:-build}/tests
+W=$(mktemp -d)
+trap 'rm -rf "$W"' EXIT
+fails=0
+
+# check NAME COMMAND...: the command must succeed
+check() {
+	name=$1
+	shift
+	if "$@" >"$W/log" 2>&1; then
+		echo "ok explain: $name"
+	else
+		sed 's/^/# /' "$W/log" | head -n 5
+		echo "not ok explain: $name"
+		fails=$((fails + 1))
+	fi
+}
+
+# code WANTED COMMAND...: the exit code, and one message on standard error
+code() {
+	wanted=$1
+	shift
+	"$@" >"$W/out" 2>"$W/err"
+	got=$?
+	[ $got -eq "$wanted" ] && grep -q '^sluice: error: \|^usage' "$W/err" && return 0
+	echo "exit code $got, not $wanted: $(cat "$W/err")"
+	return 1
+}
+
+# ---- plans: default, as small as can be, unsliced ----
+M=tests/data/pipelines/animatediff_ddim
+tiny() {
+	"$S" compile examples/text_to_video.slu --hf $M/model \
+		--component unet=$M/model/unet,$M/motion_adapter -D frames=8 \
+		-D height=16 -D width=16 -D steps=3 --quiet "$@"
+}
+check "tiny plans compile" eval 'tiny -o "$W/a.slb" && tiny --min-memory \
+	-o "$W/b.slb" && tiny --unsliced -o "$W/u.slb"'
+check "a plan of hostile names" "$T/tools/hostile_plan" "$W/h.slb"
+
+# ---- report ----
+printf '%s' '{"points": [{"peak_bytes": 3000, "predicted_seconds": 2},
+	{"peak_bytes": 2000, "predicted_seconds": 2.5}]}' >"$W/f.json"
+page() {
+	"$S" report "$W/$1.slb" -o "$W/$1.html" &&
+		"$T/tools/html_check" "$W/$1.html"
+}
+for p in a b u h; do
+	check "report of plan $p is well-formed" page $p
+done
+check "report: the same each time" eval '"$S" report "$W/a.slb" |
+	cmp - "$W/a.html"'
+check "report: nothing is fetched" eval '! grep -i "http:\|https:\|src=\|href=\|@import\|fetch(" "$W/a.html"'
+check "report: frontier is drawn" eval '"$S" report "$W/a.slb" --frontier "$W/f.json" \
+	-o "$W/f.html" && "$T/tools/html_check" "$W/f.html" &&
+	[ "$(grep -c "circle class=\"point\"" "$W/f.html")" = 2 ]'
+check "report: of a source" eval '"$S" report examples/text_to_video.slu --hf $M/model \
+	--component unet=$M/model/unet,$M/motion_adapter -D frames=8 -D height=16 \
+	-D width=16 -D steps=3 -o "$W/s.html" && cmp "$W/s.html" "$W/a.html"'
+check "report: has the peak of the summary" eval 'tiny --json >"$W/sum" &&
+	bytes=$(sed -n "s/.*{\"bytes\":\([0-9]*\),.*/\1/p" "$W/a.html") &&
+	grep -q "\"arena_bytes\": $bytes," "$W/sum"'
+check "report: names are text" eval 'grep -q "&lt;/script&gt;&lt;script&gt;alert(1)" "$W/h.html" &&
+	! grep -q "<script>alert\|<img" "$W/h.html"'
+
+# the checker itself: what it must refuse
+spoiled() {
+	sed "$1" "$W/a.html" >"$W/bad.html"
+	! cmp -s "$W/a.html" "$W/bad.html" && ! "$T/tools/html_check" "$W/bad.html"
+}
+check "html_check refuses an open element" spoiled 's,</table>,,'
+check "html_check refuses an unknown attribute" spoiled 's,<canvas ,<canvas onclick="x" ,'
+check "html_check refuses an index out of range" spoiled \
+	's/^\(\[[0-9]*\),[0-9]*,/\1,99999999,/'
+
+# ---- dot ----
+drawn() {
+	"$S" dot --$2 "$W/$1.slb" -o "$W/$1.$2.dot" &&
+		"$S" dot --$2 "$W/$1.slb" | cmp - "$W/$1.$2.dot" || return 1
+	command -v dot >/dev/null || return 0
+	dot -Tcanon "$W/$1.$2.dot" >"$W/canon" 2>"$W/warn" &&
+		[ -s "$W/canon" ] && [ ! -s "$W/warn" ] || return 1
+	# what is placed here must also fit: Graphviz warns when it does not
+	case $2 in memory|groups) dot -Tsvg "$W/$1.$2.dot" >"$W/svg" 2>"$W/warn" &&
+		[ ! -s "$W/warn" ] ;; esac
+}
+command -v dot >/dev/null || echo "# dot is missing: pictures not parsed"
+for p in a u h; do
+	for kind in graph memory groups; do
+		check "dot --$kind of plan $p" drawn $p $kind
+	done
+done
+check "dot: a box for each buffer" eval '[ "$(grep -c "^  b[0-9]* \[" "$W/a.memory.dot")" = \
+	"$("$S" dis --json "$W/a.slb" | grep -o "\"role\":" | wc -l)" ]'
+check "dot: blocks are clusters" eval 'grep -q "label=\"down_blocks.0\"" "$W/a.graph.dot" &&
+	grep -q "label=\"unet\"" "$W/a.graph.dot"'
+check "dot: of a source" eval '"$S" dot --memory examples/text_to_video.slu --hf $M/model \
+	--component unet=$M/model/unet,$M/motion_adapter -D frames=8 -D height=16 \
+	-D width=16 -D steps=3 | cmp - "$W/a.memory.dot"'
+
+# ---- diff ----
+check "diff: a plan and itself" eval '[ "$("$S" diff "$W/a.slb" "$W/a.slb")" = \
+	"the plans are the same" ]'
+check "diff: compiled twice, the same" eval 'tiny -o "$W/a2.slb" &&
+	"$S" diff "$W/a.slb" "$W/a2.slb" --json | grep -q "{\"same\": true"'
+check "diff: text" eval '"$S" diff "$W/u.slb" "$W/b.slb" >"$W/d" &&
+	grep -q "^  peak .* -" "$W/d" && grep -q "^at the peak of" "$W/d" &&
+	grep -q "0 only in A (-), [1-9]" "$W/d"'
+check "diff: JSON" eval '"$S" diff "$W/u.slb" "$W/h.slb" --json -o "$W/d.json" &&
+	"$T/tools/json_check" "$W/d.json" && grep -q "{\"same\": false" "$W/d.json"'
+
+# ---- errors ----
+printf 'not a plan' >"$W/bad.slb"
+head -c 5000 "$W/a.slb" >"$W/cut.slb"
+printf '{"points": [{"peak_bytes": -1}]}' >"$W/bad.json"
+for c in "report" "dot --graph" "dot --memory" "dot --groups"; do
+	check "$c: no such file is 8" code 8 "$S" $c "$W/none.slb"
+	check "$c: a damaged plan is 4" code 4 "$S" $c "$W/bad.slb"
+	check "$c: a cut plan is 4" code 4 "$S" $c "$W/cut.slb"
+	check "$c: full disk is 8" code 8 "$S" $c "$W/a.slb" -o /dev/full
+	check "$c: no such folder is 8" code 8 "$S" $c "$W/a.slb" -o "$W/none/x"
+	check "$c: options of a source are 2" code 2 "$S" $c "$W/a.slb" -D frames=4
+	check "$c: two operands are 2" code 2 "$S" $c "$W/a.slb" "$W/b.slb"
+done
+check "diff: no such file is 8" code 8 "$S" diff "$W/a.slb" "$W/none.slb"
+check "diff: a damaged plan is 4" code 4 "$S" diff "$W/bad.slb" "$W/a.slb"
+check "diff: full disk is 8" code 8 "$S" diff "$W/a.slb" "$W/b.slb" -o /dev/full
+check "diff: one operand is 2" code 2 "$S" diff "$W/a.slb"
+check "dot: two pictures at once are 2" code 2 "$S" dot --memory --groups "$W/a.slb"
+check "report: frontier that is none is 3" code 3 "$S" report "$W/a.slb" --frontier "$W/bad.json"
+check "report: frontier of no JSON is 3" code 3 "$S" report "$W/a.slb" --frontier "$W/bad.slb"
+check "report: no frontier file is 8" code 8 "$S" report "$W/a.slb" --frontier "$W/none"
+printf 'old' >"$W/keep.html"
+check "report: a failure leaves the old page" eval '! "$S" report "$W/cut.slb" -o "$W/keep.html" &&
+	[ "$(cat "$W/keep.html")" = old ]'
+[ $fails -eq 0 ]
