@@ -116,6 +116,13 @@ run-fuzz-%: $(BUILD)/fuzz_%
 docs: $(BUILD)/tests/tools/ops_doc
 	$(V)$< > docs/ops.md
 
+# The two pictures of docs/, after a change to how plans are drawn.
+pictures: $(BUILD)/sluice
+	$(BUILD)/sluice dot --memory examples/text_to_video.slu --dtype f16 | \
+		dot -Tpng -o docs/memory.png
+	$(BUILD)/sluice dot --graph examples/animatediff.slu | \
+		dot -Tpng -Gdpi=66 -o docs/graph.png
+
 # The small model's video: what a newcomer sees first.
 demo: $(BUILD)/sluice
 	$(BUILD)/sluice generate examples/shapes/run.yaml
@@ -135,6 +142,6 @@ setup:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all check mutate check-asan fuzz docs demo install help setup clean
+.PHONY: all check mutate check-asan fuzz docs pictures demo install help setup clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -71,7 +71,7 @@ html_seconds(FILE *out, double seconds)
 {
 	if (!(seconds > 0))
 		fputs("0 s", out);
-	else if (seconds >= 5400)
+	else if (seconds >= 7200)
 		fprintf(out, "%.0f h %02.0f min", (double)(int64_t)(seconds
 			/ 3600), (double)((int64_t)(seconds / 60) % 60));
 	else if (seconds >= 100)

@@ -5,7 +5,6 @@
 #include "report.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* What the plan would need if something were different. */
 typedef struct Bounds {
@@ -253,8 +252,10 @@ advise_phase(const Report *r, const Bounds *b)
 		html_bytes(r->out, p->phases[first].peak_bytes
 			- p->phases[second].peak_bytes);
 	}
-	fprintf(r->out, ". %u instructions in %u loops are within 5 %% of the "
-		"peak.</li>\n", b->near, b->near_groups);
+	fprintf(r->out, ". %u instruction%s in %u loop%s over slices %s within "
+		"5 %% of the peak.</li>\n", b->near, b->near == 1 ? "" : "s",
+		b->near_groups, b->near_groups == 1 ? "" : "s",
+		b->near == 1 ? "is" : "are");
 }
 
 static void
@@ -297,6 +298,20 @@ largest_waiting(const Report *r, int64_t *waits)
 	return largest;
 }
 
+/* Whether a phase beside the loop over steps has operations over frames. */
+static bool
+couples_frames(const Plan *p, const PlanPhase *f)
+{
+	bool couples = false;
+	for (uint32_t i = f->first; p->head.steps && i <= f->last; i++) {
+		if (p->code[i].op == CTL_loop && p->code[i].a == 0)
+			return false;   /* r0 is the step */
+		couples |= p->code[i].op < CTL_BASE && p->attrs[p->code[i]
+			.attr].over & AXIS_BIT(AXIS_F);
+	}
+	return couples;
+}
+
 static void
 advise_activations(const Report *r, const Shares *s)
 {
@@ -326,13 +341,13 @@ advise_activations(const Report *r, const Shares *s)
 			+ p->head.axis_name[p->groups[g].axis]);
 	fputs("<code>sluice compile --min-memory</code> slices as finely as "
 		"pays in memory, whatever the time.", r->out);
-	if (!strcmp(p->strings + p->phases[p->debugs[p->code[r->time.peak]
-		.debug].phase].name, "decode"))
-		fputs(" A program with a parameter <code>chunk</code> "
-			"(<code>image_to_video</code>) decodes fewer frames "
-			"together with <code>-D chunk=N</code>; that changes "
-			"the frames a little, their norms then see only their "
-			"chunk.", r->out);
+	if (couples_frames(p, &p->phases[p->debugs[p->code[r->time.peak].debug]
+		.phase]))
+		fputs(" Operations of this phase look at several frames; a "
+			"program that gives it fewer at a time (as "
+			"<code>image_to_video</code> with <code>-D chunk=N"
+			"</code>) needs less, but is another computation.",
+			r->out);
 	fputs("</li>\n", r->out);
 }
 
