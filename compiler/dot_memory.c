@@ -112,9 +112,7 @@ draw_phases(Canvas *c)
 		snprintf(label, sizeof label, "%.60s%s: %s", name, steps,
 			format_bytes(bytes, f->peak_bytes));
 		fill(c, x, 0, 0.8, HEIGHT + 20, "#404040");
-		/* a narrow last phase has its room to the left of its line */
-		bool ends = x > WIDTH - LETTER * 1.2 * (double)strlen(label);
-		text(c, ends ? x - 2 : x + 2, HEIGHT + 4, 11, ends, label);
+		text(c, x + 2, HEIGHT + 4, 11, false, label);
 	}
 }
 
@@ -126,7 +124,7 @@ draw_peak(Canvas *c)
 	double x = (x_of(c, c->t->peak) + x_of(c, c->t->peak + 1)) / 2;
 	fill(c, 0, HEIGHT, WIDTH, 0.8, PEAK);
 	fill(c, x, 0, 0.8, HEIGHT + 36, PEAK);
-	snprintf(label, sizeof label, "peak %s at %s %.160s",
+	snprintf(label, sizeof label, "peak %s; most in use at %s %.160s",
 		format_bytes(bytes, p->head.arena_bytes),
 		plan_op_name(p->code[c->t->peak].op),
 		insn_scope(p, c->t->peak));
