@@ -43,8 +43,6 @@ check "tiny plans compile" eval 'tiny -o "$W/a.slb" && tiny --min-memory \
 check "a plan of hostile names" "$T/tools/hostile_plan" "$W/h.slb"
 
 # ---- report ----
-printf '%s' '{"points": [{"peak_bytes": 3000, "predicted_seconds": 2},
-	{"peak_bytes": 2000, "predicted_seconds": 2.5}]}' >"$W/f.json"
 page() {
 	"$S" report "$W/$1.slb" -o "$W/$1.html" &&
 		"$T/tools/html_check" "$W/$1.html"
@@ -54,10 +52,15 @@ for p in a b u h; do
 done
 check "report: the same each time" eval '"$S" report "$W/a.slb" |
 	cmp - "$W/a.html"'
-check "report: nothing is fetched" eval '! grep -i "http:\|https:\|src=\|href=\|@import\|fetch(" "$W/a.html"'
-check "report: frontier is drawn" eval '"$S" report "$W/a.slb" --frontier "$W/f.json" \
-	-o "$W/f.html" && "$T/tools/html_check" "$W/f.html" &&
-	[ "$(grep -c "circle class=\"point\"" "$W/f.html")" = 2 ]'
+check "report: what frontier found is drawn" eval '"$S" frontier examples/vae_decode.slu \
+	--config $M/model/vae/config.json --json >"$W/f.json" &&
+	"$S" report "$W/a.slb" --frontier "$W/f.json" -o "$W/f.html" &&
+	"$T/tools/html_check" "$W/f.html" &&
+	[ "$(grep -c "class=\"best\"" "$W/f.html")" = \
+	"$(grep -o predicted_seconds "$W/f.json" | sed 1d | wc -l)" ] &&
+	[ "$(grep -c "class=\"here\"" "$W/f.html")" = 1 ]'
+check "report: nothing is fetched" eval '! sed "s,xmlns=.http://www.w3.org/2000/svg.,," "$W/f.html" |
+	grep -i "http:\|https:\|src=\|href=\|@import\|fetch("'
 check "report: of a source" eval '"$S" report examples/text_to_video.slu --hf $M/model \
 	--component unet=$M/model/unet,$M/motion_adapter -D frames=8 -D height=16 \
 	-D width=16 -D steps=3 -o "$W/s.html" && cmp "$W/s.html" "$W/a.html"'
@@ -116,7 +119,10 @@ check "diff: JSON" eval '"$S" diff "$W/u.slb" "$W/h.slb" --json -o "$W/d.json" &
 # ---- errors ----
 printf 'not a plan' >"$W/bad.slb"
 head -c 5000 "$W/a.slb" >"$W/cut.slb"
-printf '{"points": [{"peak_bytes": -1}]}' >"$W/bad.json"
+point='{"peak_bytes": 9, "predicted_seconds": 1}'
+printf '{"unsliced": %s, "points": [{"peak_bytes": -1}]}' "$point" >"$W/bad.json"
+printf '{"points": [%s]}' "$point" >"$W/lacks.json"
+printf '{"unsliced": %s, "points": [%s, %s]}' "$point" "$point" "$point" >"$W/flat.json"
 for c in "report" "dot --graph" "dot --memory" "dot --groups"; do
 	check "$c: no such file is 8" code 8 "$S" $c "$W/none.slb"
 	check "$c: a damaged plan is 4" code 4 "$S" $c "$W/bad.slb"
@@ -131,7 +137,10 @@ check "diff: a damaged plan is 4" code 4 "$S" diff "$W/bad.slb" "$W/a.slb"
 check "diff: full disk is 8" code 8 "$S" diff "$W/a.slb" "$W/b.slb" -o /dev/full
 check "diff: one operand is 2" code 2 "$S" diff "$W/a.slb"
 check "dot: two pictures at once are 2" code 2 "$S" dot --memory --groups "$W/a.slb"
-check "report: frontier that is none is 3" code 3 "$S" report "$W/a.slb" --frontier "$W/bad.json"
+for f in bad lacks flat; do
+	check "report: frontier that is none ($f) is 3" code 3 "$S" report "$W/a.slb" \
+		--frontier "$W/$f.json"
+done
 check "report: frontier of no JSON is 3" code 3 "$S" report "$W/a.slb" --frontier "$W/bad.slb"
 check "report: no frontier file is 8" code 8 "$S" report "$W/a.slb" --frontier "$W/none"
 printf 'old' >"$W/keep.html"

@@ -82,7 +82,9 @@ read_attributes(void)
 	static const char *const known[] = {"lang", "charset", "name", "content",
 		"http-equiv", "class", "style", "title", "id", "type",
 		"placeholder", "tabindex", "open", "data-from", "data-to",
-		"viewBox", "d", "x", "y", "cx", "cy", "r", "text-anchor", NULL};
+		"xmlns", "viewBox", "width", "height", "font-family",
+		"font-size", "x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r",
+		"text-anchor", "points", "fill", NULL};
 	char name[NAME];
 	while (isspace((unsigned char)*at)) {
 		at++;
@@ -94,6 +96,9 @@ read_attributes(void)
 		at++;
 		if (*at++ != '"')
 			fault("no quote");
+		if (!strcmp(name, "xmlns") && strncmp(at,
+			"http://www.w3.org/2000/svg\"", 27))
+			fault("another name space");
 		if (!strcmp(name, "style") && strstr(at, "url(")
 			&& strstr(at, "url(") < strchr(at, '"'))
 			fault("a style that fetches");
@@ -137,7 +142,7 @@ read_element(void)
 		"style", "body", "h1", "h2", "p", "div", "span", "b", "i",
 		"code", "noscript", "button", "label", "input", "canvas", "ul",
 		"li", "table", "tr", "th", "td", "details", "summary", "script",
-		"svg", "path", "text", "circle", NULL};
+		"svg", "rect", "line", "polyline", "text", "circle", NULL};
 	bool json = !strncmp(at, "script type=\"application/json\"", 30);
 	char name[NAME];
 	read_name(name);
