@@ -168,8 +168,8 @@ diff_buffers(const PlanDiff *d)
 			: &d->b->buffers[p.b];
 		c.only_a += !b;
 		c.only_b += !a;
-		c.bytes_a += b ? 0 : a->bytes;
-		c.bytes_b += a ? 0 : b->bytes;
+		c.bytes_a = add_bytes(c.bytes_a, b ? 0 : a->bytes);
+		c.bytes_b = add_bytes(c.bytes_b, a ? 0 : b->bytes);
 		c.resized += a && b && a->bytes != b->bytes;
 		c.moved += a && b && a->offset != b->offset;
 	}

@@ -125,7 +125,8 @@ signed_bytes(int64_t bytes, char buf[40])
 {
 	char text[32];
 	snprintf(buf, 40, "%c%s", bytes < 0 ? '-' : '+',
-		format_bytes(text, llabs(bytes)));
+		format_bytes(text, bytes == INT64_MIN ? INT64_MAX
+			: llabs(bytes)));
 }
 
 /* "weight -2.27 GiB, activation +60.0 MiB" */
@@ -136,9 +137,10 @@ print_kinds(const PlanDiff *d, const DiffLive *live, size_t n, FILE *out)
 	const Plan *p;
 	uint32_t id;
 	bool first = true;
-	for (size_t i = 0; i < n; i++)
-		sum[live_buffer(d, &live[i], &p, &id)->role] += live[i].b
-			- live[i].a;
+	for (size_t i = 0; i < n; i++) {
+		int64_t *s = &sum[live_buffer(d, &live[i], &p, &id)->role];
+		*s = add_bytes(*s, live[i].b - live[i].a);
+	}
 	for (int i = 0; i < BUF_ROLE_COUNT; i++) {
 		char change[40];
 		if (!sum[i])

@@ -81,7 +81,7 @@ touched_bytes(const Plan *p, uint32_t insn, bool weights, uint32_t *latest)
 				|| (weights && p->buffers[b].role != BUF_WEIGHT))
 				continue;
 			latest[b] = insn + 1;
-			sum = add_sz(sum, p->buffers[b].bytes);
+			sum = add_bytes(sum, p->buffers[b].bytes);
 		}
 	return sum;
 }
@@ -110,8 +110,8 @@ find_bounds(const Report *r)
 	int64_t peak = r->time.use.used[r->time.peak];
 	for (uint32_t i = 0; i < p->n_code; i++) {
 		int64_t all = touched_bytes(p, i, false, seen);
-		int64_t streamed = rest[i]
-			+ touched_bytes(p, i, true, seen_weights);
+		int64_t streamed = add_bytes(rest[i],
+			touched_bytes(p, i, true, seen_weights));
 		if (all > b.largest)
 			b.largest = all, b.largest_at = i;
 		if (streamed > b.streamed)
@@ -292,7 +292,7 @@ largest_waiting(const Report *r, int64_t *waits)
 		if (p->buffers[id[i]].role != BUF_VALUE
 			|| insn_touches(p, r->time.peak, id[i]))
 			continue;
-		*waits += p->buffers[id[i]].bytes;
+		*waits = add_bytes(*waits, p->buffers[id[i]].bytes);
 		largest = largest == PLAN_NONE ? id[i] : largest;
 	}
 	return largest;
@@ -368,19 +368,38 @@ advise_rest(const Report *r, const Shares *s)
 		fputs("<li><b>Type.</b> The plan stores f32; <code>--dtype "
 			"f16</code> halves weights and activations.</li>\n",
 			r->out);
-	if (!r->frontier)
-		fputs("<li><b>Smallest budget.</b> <code>sluice frontier "
-			"M.slu</code> compiles for budgets down to the "
-			"smallest one that fits; <code>--frontier FILE</code> "
-			"draws what it found here.</li>\n", r->out);
-	else {
-		fputs("<li><b>Smallest budget.</b> The lowest plan that was "
-			"found for this program needs ", r->out);
-		html_bytes(r->out, r->frontier->point[0].bytes);
-		fputs(" and is predicted to take ", r->out);
-		html_seconds(r->out, r->frontier->point[0].seconds);
-		fputs(".</li>\n", r->out);
+}
+
+/* The lowest plan of the frontier, and the lowest that is as fast as this
+ * one. */
+static void
+advise_budget(const Report *r)
+{
+	const Frontier *f = r->frontier;
+	const PlanHeader *h = &r->plan->head;
+	size_t better = 0;
+	fputs("<li><b>Smallest budget.</b> ", r->out);
+	if (!f) {
+		fputs("<code>sluice frontier M.slu</code> compiles for budgets "
+			"down to the smallest one that fits; <code>--frontier "
+			"FILE</code> shows here what it found.</li>\n", r->out);
+		return;
 	}
+	fputs("The lowest plan that was found for this program needs ", r->out);
+	html_bytes(r->out, f->point[0].bytes);
+	fputs(" and is predicted to take ", r->out);
+	html_seconds(r->out, f->point[0].seconds);
+	while (better < f->n && f->point[better].seconds > h->predicted_seconds)
+		better++;
+	if (better < f->n && f->point[better].bytes < h->arena_bytes) {
+		fputs("; one of ", r->out);
+		html_bytes(r->out, f->point[better].bytes);
+		fprintf(r->out, " (<code>--memory %lld</code>) is lower than "
+			"this one and predicted to be no slower, ",
+			(long long)f->point[better].bytes);
+		html_seconds(r->out, f->point[better].seconds);
+	}
+	fputs(".</li>\n", r->out);
 }
 
 void
@@ -396,5 +415,6 @@ report_advice(const Report *r)
 	advise_weights(r, &s, &b);
 	advise_activations(r, &s);
 	advise_rest(r, &s);
+	advise_budget(r);
 	fputs("</ul>\n", r->out);
 }

@@ -85,7 +85,7 @@ live_table(const Report *r, const PlanPhase *f, bool open)
 		live_row(r, f->peak_insn, id[i]);
 	int64_t rest = 0;
 	for (uint32_t i = LIVE_ROWS; i < n; i++)
-		rest = add_sz(rest, p->buffers[id[i]].bytes);
+		rest = add_bytes(rest, p->buffers[id[i]].bytes);
 	if (n > LIVE_ROWS) {
 		fputs("<tr>", r->out);
 		cell_bytes(r, rest);

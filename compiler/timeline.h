@@ -6,6 +6,15 @@
 
 #include "../vm/plan.h"
 
+/* A sum that stops at the largest number: buffers may lie over each other, and
+ * those of a strange plan may add up to more. */
+static inline int64_t
+add_bytes(int64_t a, int64_t b)
+{
+	int64_t sum;
+	return add_ok(a, b, &sum) ? sum : a < 0 ? INT64_MIN : INT64_MAX;
+}
+
 /* How each kind of buffer is called and drawn. */
 typedef struct RoleStyle { const char *name, *colour; } RoleStyle;
 extern const RoleStyle role_styles[BUF_ROLE_COUNT];
