@@ -4,8 +4,8 @@
  * fit on a page, and boxes that hold something.  A box never holds values on
  * both sides of another box: where the program comes back to a scope that it
  * has left, a second box begins, so that the folded graph has no cycles but
- * those of the loop over steps.  Views (concatenations that are never made, parts) are not drawn;
- * edges pass through them.
+ * those of the loop over steps.  Views (concatenations that are never made,
+ * parts) are not drawn; edges pass through them.
  *
  * A UNet is drawn as a U.  Its bottom is where the most long edges are open;
  * what comes behind rises.

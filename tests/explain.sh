@@ -101,6 +101,11 @@ check "dot: a box for each buffer" eval '[ "$(grep -c "^  b[0-9]* \[" "$W/a.memo
 	"$("$S" dis --json "$W/a.slb" | grep -o "\"role\":" | wc -l)" ]'
 check "dot: blocks are clusters" eval 'grep -q "label=\"down_blocks.0\"" "$W/a.graph.dot" &&
 	grep -q "label=\"unet\"" "$W/a.graph.dot"'
+# the whole of AnimateDiff's UNet: a box for each block, the twelve skips
+check "dot: a UNet is a U that fits on a page" eval '"$S" dot --graph examples/animatediff.slu >"$W/unet" &&
+	[ "$(grep -c "^ *n[0-9]* \[fill" "$W/unet")" -lt 100 ] &&
+	[ "$(grep -c "^ *n[0-9]* -> .*#3a7d44" "$W/unet")" = 12 ] &&
+	[ "$(grep -c "label=\"\(down\|up\)_blocks.[0-3]\"" "$W/unet")" = 8 ]'
 check "dot: of a source" eval '"$S" dot --memory examples/text_to_video.slu --hf $M/model \
 	--component unet=$M/model/unet,$M/motion_adapter -D frames=8 -D height=16 \
 	-D width=16 -D steps=3 | cmp - "$W/a.memory.dot"'
