@@ -118,7 +118,9 @@ docs: $(BUILD)/tests/tools/ops_doc
 
 # The two pictures of docs/, after a change to how plans are drawn.
 pictures: $(BUILD)/sluice
-	$(BUILD)/sluice dot --memory examples/text_to_video.slu --dtype f16 | \
+	$(BUILD)/sluice compile examples/text_to_video.slu --dtype f16 \
+		--memory 500MiB -o $(BUILD)/pictures.slb
+	$(BUILD)/sluice dot --memory $(BUILD)/pictures.slb | \
 		dot -Tpng -o docs/memory.png
 	$(BUILD)/sluice dot --graph examples/animatediff.slu | \
 		dot -Tpng -Gdpi=66 -o docs/graph.png
