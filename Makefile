@@ -10,14 +10,14 @@ OPT      ?= -O2
 SANITIZE ?=
 CFLAGS   += -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(WERROR) -fopenmp \
 	-I. -I$(BUILD) $(SANITIZE) -MMD -MP
-LDLIBS    = -lxsmm -lxsmmext -lxsmmnoblas -lopenblas -lyaml -lpng -lgif \
+LDLIBS    = -lxsmm -lxsmmext -lxsmmnoblas -lyaml -lpng -lgif \
 	-lxxhash -lutf8proc -lpthread -ldl -lm
 # The kernels' arithmetic: vectorised, but no reassociation and no contraction,
 # so that a slice has the bits of the whole.
 KERNEL_FLAGS = -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math \
 	$(if $(filter x86_64,$(shell uname -m)),-mavx2 -mfma -mf16c)
 PACKAGES = gcc make flex bison libyaml-dev libxxhash-dev libgif-dev libpng-dev \
-	libutf8proc-dev libxsmm-dev libopenblas-dev graphviz ca-certificates
+	libutf8proc-dev libxsmm-dev graphviz ca-certificates
 
 SRC      := $(wildcard ir/*.c lang/*.c compiler/*.c vm/*.c kernels/*.c \
 	kernels/cpu/*.c)

@@ -93,7 +93,7 @@ void convert(DType to, void *dst, DType from, const void *src, int64_t n);
 
 /* Prepares the matrix library; call once before the first kernel. */
 void cpu_init(void);
-/* Name of the matrix backend in use: "libxsmm", "openblas", "plain". */
+/* Name of the matrix backend in use: "libxsmm" or "plain". */
 const char *cpu_backend(void);
 
 #endif

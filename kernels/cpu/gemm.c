@@ -1,6 +1,6 @@
 /* gemm.c - small products over lists of blocks: libxsmm's generated code where
- * there is some, else plain C, or OpenBLAS on processors that libxsmm does not
- * know.
+ * there is some, else plain C.  No BLAS: OpenBLAS 0.3.21 on Haswell and Zen gives
+ * a column other bits when it stands elsewhere among the columns of a call.
  *
  * libxsmm 1.17 sums each element as a chain of fused multiply-adds in the order
  * of k, whatever n is, with one exception: where m fits into one AVX-512 vector
@@ -12,7 +12,6 @@
 
 #include "../../ir/base.h"
 
-#include <cblas.h>
 #include <libxsmm.h>
 #include <math.h>
 #include <stdlib.h>
@@ -23,11 +22,10 @@
 
 enum {
 	ONE_VECTOR = 16,        /* m that libxsmm is not asked for */
-	BLAS_COLUMNS = 32,      /* OpenBLAS gets always so many: run_blas */
 	LD_MAX = 1 << 22,       /* strides beyond might overflow its offsets */
 };
 
-static enum { PLAIN, XSMM, BLAS } backend;
+static enum { PLAIN, XSMM } backend;
 
 /* ---- plain C: tiles of W channels by N columns, the sums in registers ---- */
 
@@ -159,35 +157,6 @@ run_xsmm(const Gemm *g, int count, const float *const *a,
 	}
 }
 
-/* ---- OpenBLAS ----
- * It may choose other code for another n, so every call has the same: columns
- * are copied to and from a padded tile. */
-
-static void
-blas_tile(const Gemm *g, int count, const float *const *a,
-	const float *const *b, int j, float *c)
-{
-	float in[BLAS_COLUMNS * GEMM_EDGE] = {0};
-	float out[BLAS_COLUMNS * GEMM_EDGE] = {0};
-	int n = g->n - j < BLAS_COLUMNS ? g->n - j : BLAS_COLUMNS;
-	size_t row = (size_t)g->m * sizeof *c;
-	for (int x = 0; x < n && g->add; x++)
-		memcpy(out + x * g->m, c + (j + x) * g->ldc, row);
-	for (int t = 0; t < count; t++)
-		for (int k = 0, part; k < g->k; k += part) {
-			part = g->k - k < GEMM_EDGE ? g->k - k : GEMM_EDGE;
-			for (int x = 0; x < n; x++)
-				memcpy(in + x * GEMM_EDGE,
-					b[t] + (j + x) * g->ldb + k,
-					(size_t)part * sizeof *in);
-			cblas_sgemm(CblasColMajor, CblasNoTrans, CblasNoTrans,
-				g->m, BLAS_COLUMNS, part, 1, a[t] + k * g->lda,
-				(int)g->lda, in, GEMM_EDGE, 1, out, g->m);
-		}
-	for (int x = 0; x < n; x++)
-		memcpy(c + (j + x) * g->ldc, out + x * g->m, row);
-}
-
 /* ---- the layer ---- */
 
 Gemm
@@ -206,9 +175,6 @@ gemm_run(const Gemm *g, int count, const float *const *a,
 {
 	if (g->fn)
 		run_xsmm(g, count, a, b, c);
-	else if (backend == BLAS && g->m > ONE_VECTOR && g->lda <= LD_MAX)
-		for (int j = 0; j < g->n; j += BLAS_COLUMNS)
-			blas_tile(g, count, a, b, j, c);
 	else
 		run_plain(g, count, a, b, c);
 }
@@ -227,26 +193,20 @@ xsmm_usable(void)
 #endif
 }
 
-/* SLUICE_GEMM=openblas or plain asks for another backend than the best. */
+/* SLUICE_GEMM=plain asks for plain C where libxsmm is to be had. */
 void
 cpu_init(void)
 {
 	const char *want = getenv("SLUICE_GEMM");
-	backend = xsmm_usable() ? XSMM : BLAS;
-	if (want && !strcmp(want, "openblas"))
-		backend = BLAS;
-	else if (want && !strcmp(want, "plain"))
+	backend = xsmm_usable() ? XSMM : PLAIN;
+	if (want && !strcmp(want, "plain"))
 		backend = PLAIN;
 	else if (want && *want && strcmp(want, "libxsmm"))
-		warn("SLUICE_GEMM=%s is not known: libxsmm, openblas, plain",
-			want);
-	if (backend == BLAS)
-		openblas_set_num_threads(1);
+		warn("SLUICE_GEMM=%s is not known: libxsmm, plain", want);
 }
 
 const char *
 cpu_backend(void)
 {
-	return backend == XSMM ? "libxsmm" : backend == BLAS ? "openblas"
-		: "plain";
+	return backend == XSMM ? "libxsmm" : "plain";
 }

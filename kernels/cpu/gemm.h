@@ -6,8 +6,8 @@
  * i < m are output channels and lie side by side in A and C; j < n are pixels.
  * In f32, summed in the order of the list and of k, so neither n, nor the
  * neighbours of an element, nor where a list was cut in two (beta = 1) change
- * its bits.  With libxsmm and in plain C the sum is a chain of fused
- * multiply-adds and both have the same bits; OpenBLAS has its own.
+ * its bits: the sum is a chain of fused multiply-adds with every backend, and all
+ * have the same bits.
  */
 #ifndef SLUICE_GEMM_H
 #define SLUICE_GEMM_H
