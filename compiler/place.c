@@ -202,7 +202,7 @@ climb(PlacePart *p, int64_t target, PlaceLimit *limit)
 	Arena arena = {0};
 	p->failed = arena_array(&arena, (size_t)1 << PLACE_FAILED_BITS,
 		sizeof *p->failed);
-	for (int64_t budget = 2000; p->height > target && !limit->stopped;
+	for (int64_t budget = 2000 + 3 * (int64_t)p->n; p->height > target && !limit->stopped;
 		budget *= 2) {
 		int64_t c = max64(least, target), step = 1;
 		for (int f = 0; c < p->height && !limit->stopped;) {
