@@ -80,16 +80,45 @@ sort_events(Problem *p)
 	return e;
 }
 
-static void
-part_alloc(Problem *p, PlacePart *part, size_t n)
+void
+place_part_alloc(Arena *a, PlacePart *part, size_t n, int32_t sections)
 {
+	size_t m = (size_t)sections;
 	part->n = n;
-	part->lo = arena_array(&p->arena, n, sizeof *part->lo);
-	part->hi = arena_array(&p->arena, n, sizeof *part->hi);
-	part->size = arena_array(&p->arena, n, sizeof *part->size);
-	part->align = arena_array(&p->arena, n, sizeof *part->align);
-	part->at = arena_array(&p->arena, n, sizeof *part->at);
-	part->item = arena_array(&p->arena, n, sizeof *part->item);
+	part->sections = sections;
+	part->lo = arena_array(a, n, sizeof *part->lo);
+	part->hi = arena_array(a, n, sizeof *part->hi);
+	part->size = arena_array(a, n, sizeof *part->size);
+	part->align = arena_array(a, n, sizeof *part->align);
+	part->at = arena_array(a, n, sizeof *part->at);
+	part->item = arena_array(a, n, sizeof *part->item);
+	part->load = arena_array(a, m, sizeof *part->load);
+	part->trouble = arena_array(a, m, sizeof *part->trouble);
+}
+
+void
+place_part_measure(PlacePart *part)
+{
+	for (size_t i = 0; i < part->n; i++) {
+		part->load[part->lo[i]] += part->size[i];
+		if (part->hi[i] < part->sections)
+			part->load[part->hi[i]] -= part->size[i];
+		part->cells += (size_t)(part->hi[i] - part->lo[i]);
+	}
+	for (int32_t s = 0; s < part->sections; s++) {
+		part->load[s] += s ? part->load[s - 1] : 0;
+		part->bound = max64(part->bound, part->load[s]);
+	}
+}
+
+/* Deaths that follow a birth end a section. */
+static int32_t
+count_sections(const Event *e, size_t count)
+{
+	int32_t n = 0;
+	for (size_t k = 1; k < count; k++)
+		n += !e[k].start && e[k - 1].start;
+	return n;
 }
 
 /* Fills one part from its events, between two moments at which nothing lives:
@@ -98,8 +127,8 @@ static void
 part_fill(Problem *p, PlacePart *part, const Event *e, size_t count,
 	uint32_t *where)
 {
-	part_alloc(p, part, count / 2);
 	int32_t section = 0;
+	place_part_alloc(&p->arena, part, count / 2, count_sections(e, count));
 	uint32_t n = 0;
 	bool grown = false;
 	for (size_t k = 0; k < count; k++) {
@@ -118,21 +147,7 @@ part_fill(Problem *p, PlacePart *part, const Event *e, size_t count,
 			part->hi[where[i]] = section;
 		}
 	}
-	part->sections = section;
-	part->load = arena_array(&p->arena, (size_t)section,
-		sizeof *part->load);
-	part->trouble = arena_array(&p->arena, (size_t)section,
-		sizeof *part->trouble);
-	for (size_t i = 0; i < part->n; i++) {
-		part->load[part->lo[i]] += part->size[i];
-		if (part->hi[i] < section)
-			part->load[part->hi[i]] -= part->size[i];
-		part->cells += (size_t)(part->hi[i] - part->lo[i]);
-	}
-	for (int32_t s = 0; s < section; s++) {
-		part->load[s] += s ? part->load[s - 1] : 0;
-		part->bound = max64(part->bound, part->load[s]);
-	}
+	place_part_measure(part);
 }
 
 /* The bounds in bytes.  Of the items live at one time all but the topmost
@@ -186,42 +201,6 @@ problem_open(Problem *p, const PlaceItem *items, size_t n)
 
 /* ---- the ladder ---- */
 
-enum { FLAVOURS = 8 };
-/* Beyond this (4 bytes each) a search would rather need memory than time. */
-static const size_t MAX_CELLS = (size_t)1 << 27;
-
-/* Searches the heights from `least` (units; no placement is lower) up to the
- * best known, with budgets that double, until one <= `target` is found or
- * shown not to exist.  Returns the lowest height not excluded. */
-static int64_t
-climb(PlacePart *p, int64_t target, PlaceLimit *limit)
-{
-	int64_t least = p->bound;
-	if (p->height <= target || p->cells > MAX_CELLS)
-		return least;
-	Arena arena = {0};
-	p->failed = arena_array(&arena, (size_t)1 << PLACE_FAILED_BITS,
-		sizeof *p->failed);
-	for (int64_t budget = 2000 + 3 * (int64_t)p->n; p->height > target && !limit->stopped;
-		budget *= 2) {
-		int64_t c = max64(least, target), step = 1;
-		for (int f = 0; c < p->height && !limit->stopped;) {
-			PlaceFound found = place_search(p, c, f, budget, limit);
-			if (found == PLACE_NONE) {
-				least = c + 1;
-				if (c >= target)
-					target = least;
-				c = max64(c + 1, target), f = 0;
-			} else if (found == PLACE_STOPPED && ++f == FLAVOURS) {
-				c += max64(step, (p->height - c) / 8);
-				step = 1, f = 0;
-			}
-		}
-	}
-	arena_free(&arena);
-	return least;
-}
-
 static int64_t
 part_bytes(const Problem *p, const PlacePart *part)
 {
@@ -230,6 +209,21 @@ part_bytes(const Problem *p, const PlacePart *part)
 		most = max64(most, part->at[i] * p->unit
 			+ p->items[part->item[i]].bytes);
 	return most;
+}
+
+/* Places one part; returns the lowest height not excluded (units). */
+static int64_t
+part_place(Problem *p, PlacePart *part, int64_t target, PlaceLimit *limit)
+{
+	PlaceBundles bundles = {0};
+	bool bundled = place_bundle(&p->arena, part, &bundles);
+	if (bundled) {
+		place_greedy(&bundles.part, target);
+		place_unbundle(part, &bundles);
+	} else {
+		place_greedy(part, target);
+	}
+	return place_climb(part, bundled ? &bundles : NULL, target, limit);
 }
 
 void
@@ -248,11 +242,9 @@ place(PlaceItem *items, size_t n, const PlaceOptions *o, PlaceResult *result)
 	for (size_t i = 0; i < p.part_count; i++)
 		target = max64(target, p.parts[i].bound);
 	target = max64(target, o->capacity / p.unit);
-	for (size_t i = 0; i < p.part_count; i++)
-		place_greedy(&p.parts[i], target);
 	for (size_t i = 0; i < p.part_count; i++) {
 		PlacePart *part = &p.parts[i];
-		int64_t least = climb(part, target, &limit);
+		int64_t least = part_place(&p, part, target, &limit);
 		result->height = max64(result->height, part_bytes(&p, part));
 		if (least == part->height)
 			p.least = max64(p.least, part_bytes(&p, part));

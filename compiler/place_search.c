@@ -66,6 +66,21 @@ rank(const Search *z, uint32_t i)
 	}
 }
 
+/* Whether item i would lie upon one of its own lifetime that is tried after it:
+ * to all others the two orders of such a pair are the same. */
+static bool
+swapped(const Search *z, uint32_t i)
+{
+	const PlacePart *p = z->p;
+	int64_t j = z->highest[p->lo[i]];
+	if (j < 0 || p->lo[j] != p->lo[i] || p->hi[j] != p->hi[i]
+		|| p->align[i] > 1 || p->align[j] > 1
+		|| z->top[p->lo[i]] != z->bottom[i])
+		return false;
+	int64_t mine = rank(z, i), other = rank(z, (uint32_t)j);
+	return mine > other || (mine == other && j > (int64_t)i);
+}
+
 /* Stacks the items that can lie at floor[s], the first to try first. */
 static void
 list_branches(Search *z, int32_t s)
@@ -73,7 +88,8 @@ list_branches(Search *z, int32_t s)
 	size_t first = z->branches.n;
 	for (size_t k = z->head[s]; k < z->head[s + 1]; k++) {
 		uint32_t i = z->list[k];
-		if (z->placed[i] || z->bottom[i] != z->floor[s] || !state_rests(z, i))
+		if (z->placed[i] || z->bottom[i] != z->floor[s]
+			|| !state_rests(z, i) || swapped(z, i))
 			continue;
 		(void)vec_push(&z->branches);
 		size_t m = z->branches.n - 1;

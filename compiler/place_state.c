@@ -17,7 +17,7 @@ save_section(Search *z, int32_t s)
 		return;
 	z->saved[s] = z->move;
 	*vec_push(&z->undo) = (Undo){UNDO_SECTION, s, z->count[s], z->floor[s],
-		z->top[s], 0, 0};
+		z->top[s], z->highest[s], 0};
 }
 
 void
@@ -40,7 +40,7 @@ state_undo(Search *z, size_t mark)
 			break;
 		case UNDO_SECTION:
 			z->floor[i] = u.floor, z->top[i] = u.top;
-			z->count[i] = u.count;
+			z->count[i] = u.count, z->highest[i] = u.level;
 			break;
 		}
 	}
@@ -131,7 +131,7 @@ state_put(Search *z, const Piece *q, uint32_t i)
 	z->at[i] = z->bottom[i];
 	for (int32_t s = p->lo[i]; s < p->hi[i]; s++) {
 		save_section(z, s);
-		z->top[s] = top;
+		z->top[s] = top, z->highest[s] = i;
 		z->rest[s] -= p->size[i];
 		z->cross[s] -= s > p->lo[i];
 	}
@@ -208,6 +208,7 @@ state_open(Search *z, Arena *a)
 	size_t m = (size_t)p->sections;
 	z->floor = arena_array(a, m, sizeof *z->floor);
 	z->top = arena_array(a, m, sizeof *z->top);
+	z->highest = arena_array(a, m, sizeof *z->highest);
 	z->rest = arena_array(a, m, sizeof *z->rest);
 	z->cross = arena_array(a, m, sizeof *z->cross);
 	z->count = arena_array(a, m, sizeof *z->count);
@@ -227,6 +228,7 @@ state_open(Search *z, Arena *a)
 	z->move = 1, z->most_align = 1;
 	for (int32_t s = 0; s < p->sections; s++) {
 		z->rest[s] = p->load[s];
+		z->highest[s] = -1;
 		z->count[s] = (int32_t)(z->head[s + 1] - z->head[s]);
 	}
 	for (uint32_t i = 0; i < p->n; i++) {

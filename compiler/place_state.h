@@ -19,7 +19,8 @@ typedef struct Undo {
 	int32_t index;          /* item or section */
 	int32_t count;
 	int64_t floor, top;     /* of a section; floor: of an item its bottom */
-	int64_t level;          /* of an item: the frame that lifted it ... */
+	int64_t level;          /* of an item: the frame that lifted it ...;
+	                           of a section: its highest item */
 	int64_t before;         /* ... and its lift before that one in `undo` */
 } Undo;
 
@@ -50,7 +51,8 @@ typedef struct Search {
 	int64_t nodes;          /* left of this call's budget */
 	PlaceLimit *limit;
 	/* sections */
-	int64_t *floor, *top, *rest;    /* top: of the placed items */
+	int64_t *floor, *top, *rest;    /* top: of the placed items ... */
+	int64_t *highest;       /* ... and the one that has it, or -1 */
 	int32_t *cross;         /* unplaced items in both s-1 and s */
 	int32_t *count;         /* unplaced items with bottom == floor */
 	uint64_t *saved;        /* the move that saved this section last */

@@ -1,0 +1,97 @@
+/* place_climb.c - which heights are searched, how and how long.
+ *
+ * Rounds with budgets that double.  Each searches the target in several
+ * flavours (a search that is lost in one order of branches is often short in
+ * another, and knows which sections failed before), and then heights between
+ * the target and the best one known, so that something is gained where the
+ * target is out of reach.  The bundles go first, as they are fewer; the items
+ * themselves follow, as the bundles may have no such placement.
+ */
+#include "place.h"
+
+enum { FLAVOURS = 8, STEPS = 8 };
+/* Beyond this (4 bytes each) a search would rather need memory than time. */
+static const size_t MAX_CELLS = (size_t)1 << 27;
+
+typedef struct Climb {
+	PlacePart *part;
+	PlaceBundles *bundles;  /* or NULL */
+	int64_t target;         /* part->height is to come down to this */
+	int64_t round;
+	PlaceLimit *limit;
+} Climb;
+
+/* Nodes for one search: at first some placements of all items.  A node of the
+ * items costs more than one of their bundles. */
+static int64_t
+budget(const Climb *c, const PlacePart *view)
+{
+	int64_t nodes = (2000 + 3 * (int64_t)view->n) << c->round;
+	if (!c->bundles || view != c->part)
+		return nodes;
+	return nodes * (int64_t)c->bundles->part.cells / (int64_t)view->cells;
+}
+
+/* One height; raises *least when there is no placement of that height. */
+static PlaceFound
+search_height(Climb *c, PlacePart *view, int64_t height, int flavours,
+	int64_t *least)
+{
+	int64_t nodes = budget(c, view);
+	for (int k = 0; k < flavours && !c->limit->stopped; k++) {
+		int flavour = (int)(c->round * flavours + k) % FLAVOURS;
+		PlaceFound found = place_search(view, height, flavour, nodes,
+			c->limit);
+		if (found == PLACE_NONE)
+			*least = height + 1;
+		if (found == PLACE_FOUND && view != c->part)
+			place_unbundle(c->part, c->bundles);
+		if (found != PLACE_STOPPED)
+			return found;
+	}
+	return PLACE_STOPPED;
+}
+
+/* One round over the heights not excluded. */
+static void
+search_round(Climb *c, PlacePart *view, int64_t *least)
+{
+	const PlacePart *p = c->part;
+	int64_t height = max64(*least, c->target);
+	int flavours = FLAVOURS;
+	while (height < p->height && !c->limit->stopped) {
+		PlaceFound found = search_height(c, view, height, flavours,
+			least);
+		if (found == PLACE_FOUND)
+			return;
+		height += found == PLACE_NONE ? 1
+			: max64(1, (p->height - height) / STEPS);
+		flavours = 2;
+	}
+}
+
+int64_t
+place_climb(PlacePart *p, PlaceBundles *bundles, int64_t target,
+	PlaceLimit *limit)
+{
+	Climb c = {p, bundles, max64(target, p->bound), 0, limit};
+	int64_t least = p->bound, bundles_least = p->bound;
+	Arena arena = {0};
+	size_t states = (size_t)1 << PLACE_FAILED_BITS;
+	if (p->height > c.target && !limit->stopped && p->cells <= MAX_CELLS) {
+		p->failed = arena_array(&arena, states, sizeof *p->failed);
+		if (bundles)
+			bundles->part.failed = arena_array(&arena, states,
+				sizeof *p->failed);
+	} else {
+		return least;
+	}
+	for (; p->height > c.target && !limit->stopped; c.round++) {
+		if (bundles)
+			search_round(&c, &bundles->part, &bundles_least);
+		search_round(&c, p, &least);
+		c.target = max64(c.target, least);
+	}
+	arena_free(&arena);
+	return least;
+}
