@@ -1,6 +1,7 @@
 /* cmd_place.c - `sluice place B.csv`: the placement engine by itself, on the
  * CSV that allocator benchmarks use (id,lower,upper,size; lifetimes are
- * half-open).  Writes the file again with a column `offset`.
+ * half-open), with a column `align` for offsets that must be multiples of it.
+ * Writes the file again with a column `offset`.
  */
 #include "compiler.h"
 #include "options.h"
@@ -11,15 +12,15 @@
 #include <string.h>
 
 enum { MAX_COLUMNS = 64, MAX_FILE = 1 << 30 };
-enum { LOWER, UPPER, SIZE, NEEDED };
+enum { LOWER, UPPER, SIZE, NEEDED, ALIGN = NEEDED, KNOWN };
 
-static const char *const needed_names[NEEDED] = {"lower", "upper", "size"};
+static const char *const names[KNOWN] = {"lower", "upper", "size", "align"};
 
 typedef struct Sheet {
 	Arena arena;
 	const char *path, *text, *end;
 	int columns;            /* of the header */
-	int where[NEEDED];      /* the columns that matter */
+	int where[KNOWN];       /* the columns that matter; -1: not there */
 	int dropped;            /* an old offset column, or -1 */
 	Vec(const char *) lines;        /* of the items, NUL-terminated */
 	Vec(PlaceItem) items;
@@ -57,7 +58,7 @@ read_header(Sheet *t, const char *line)
 	t->columns = split(line, field, length);
 	t->header = line;
 	t->dropped = -1;
-	for (int k = 0; k < NEEDED; k++)
+	for (int k = 0; k < KNOWN; k++)
 		t->where[k] = -1;
 	if (t->columns > MAX_COLUMNS)
 		reject(t, 1, 1, "more than 64 columns");
@@ -68,8 +69,8 @@ read_header(Sheet *t, const char *line)
 				reject(t, 1, at, "a second column 'offset'");
 			t->dropped = c;
 		}
-		for (int k = 0; k < NEEDED; k++) {
-			const char *name = needed_names[k];
+		for (int k = 0; k < KNOWN; k++) {
+			const char *name = names[k];
 			if (length[c] != strlen(name)
 				|| memcmp(field[c], name, length[c]))
 				continue;
@@ -82,7 +83,7 @@ read_header(Sheet *t, const char *line)
 		if (t->where[k] < 0)
 			fatal(EXIT_SOURCE, "%s:1:1: the header has no column "
 				"'%s' (id,lower,upper,size)", t->path,
-				needed_names[k]);
+				names[k]);
 }
 
 /* A decimal integer and nothing else; false if it is none or outside int64. */
@@ -107,17 +108,17 @@ read_item(Sheet *t, size_t number, const char *line)
 {
 	const char *field[MAX_COLUMNS];
 	size_t length[MAX_COLUMNS];
-	int64_t v[NEEDED];
+	int64_t v[KNOWN] = {[ALIGN] = 1};
 	int n = split(line, field, length);
 	if (n != t->columns)
 		fatal(EXIT_SOURCE, "%s:%zu:1: %d fields, but the header has %d",
 			t->path, number, n, t->columns);
-	for (int k = 0; k < NEEDED; k++) {
+	for (int k = 0; k < KNOWN; k++) {
 		int c = t->where[k];
-		if (!read_integer(field[c], length[c], &v[k]))
+		if (c >= 0 && !read_integer(field[c], length[c], &v[k]))
 			fatal(EXIT_SOURCE, "%s:%zu:%zu: %s is not a 64-bit "
 				"integer", t->path, number,
-				(size_t)(field[c] - line) + 1, needed_names[k]);
+				(size_t)(field[c] - line) + 1, names[k]);
 	}
 	if (v[UPPER] <= v[LOWER])
 		reject(t, number, (size_t)(field[t->where[UPPER]] - line) + 1,
@@ -125,22 +126,28 @@ read_item(Sheet *t, size_t number, const char *line)
 	if (v[SIZE] <= 0)
 		reject(t, number, (size_t)(field[t->where[SIZE]] - line) + 1,
 			"size must be positive");
+	if (v[ALIGN] < 1)
+		reject(t, number, (size_t)(field[t->where[ALIGN]] - line) + 1,
+			"align must be positive");
 	*vec_push(&t->items) = (PlaceItem){.first = v[LOWER],
-		.last = v[UPPER], .bytes = v[SIZE], .align = 1};
+		.last = v[UPPER], .bytes = v[SIZE], .align = v[ALIGN]};
 	*vec_push(&t->lines) = line;
 }
 
-/* The engine adds sizes without looking: their sum must stay far from the
- * limits of 64 bits. */
+/* The engine adds sizes without looking, rounded up to alignments: their sum
+ * must stay far from the limits of 64 bits. */
 static void
 check_total(const Sheet *t)
 {
+	static const int64_t most = INT64_MAX / 8;
 	int64_t total = 0;
-	for (size_t i = 0; i < t->items.n; i++)
-		if (!add_ok(total, t->items.at[i].bytes, &total)
-			|| total > INT64_MAX / 4)
-			reject(t, i + 2, 1,
-				"the sizes up to here add up to over 2^61");
+	for (size_t i = 0; i < t->items.n; i++) {
+		const PlaceItem *it = &t->items.at[i];
+		if (it->align > most || it->bytes > most
+			|| (total += it->bytes + 2 * it->align) > most)
+			reject(t, i + 2, 1, "the sizes and alignments up to "
+				"here add up to over 2^60");
+	}
 }
 
 static void

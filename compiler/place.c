@@ -41,18 +41,21 @@ gcd(int64_t a, int64_t b)
 }
 
 /* Offsets of a tight placement are sums of sizes, each rounded up to the next
- * item's alignment.  Returns the step that all of these are multiples of. */
+ * item's alignment.  Returns a step that all of these are multiples of: of the
+ * sizes rounded up to the alignment that all items have, so that less than a
+ * unit at the top of a placement is not seen, or of the sizes as they are. */
 static int64_t
-find_unit(const PlaceItem *items, size_t n)
+find_unit(const PlaceItem *items, size_t n, bool rounded)
 {
 	int64_t align = 0, unit = 0;
 	for (size_t i = 0; i < n; i++)
 		align = gcd(align, items[i].align);
 	for (size_t i = 0; i < n; i++)
-		unit = gcd(unit, round_up(items[i].bytes, align));
+		unit = gcd(unit, rounded ? round_up(items[i].bytes, align)
+			: items[i].bytes);
 	for (size_t i = 0; i < n; i++)
 		if (unit % items[i].align)
-			return align;
+			return gcd(unit, align);
 	return unit;
 }
 
@@ -150,30 +153,21 @@ part_fill(Problem *p, PlacePart *part, const Event *e, size_t count,
 	place_part_measure(part);
 }
 
-/* The bounds in bytes.  Of the items live at one time all but the topmost
- * take up their size rounded to the unit. */
 static void
-find_bounds(Problem *p, const Event *e)
+find_load(Problem *p, const Event *e)
 {
-	int64_t live = 0, padded = 0, pads = 0;
+	int64_t live = 0;
 	for (size_t k = 0; k < 2 * p->n; k++) {
 		int64_t bytes = p->items[e[k].item].bytes;
-		int64_t full = round_up(bytes, p->unit);
-		int64_t sign = e[k].start ? 1 : -1;
-		live += sign * bytes, padded += sign * full;
-		pads = max64(pads, full - bytes);
+		live += e[k].start ? bytes : -bytes;
 		p->load_bound = max64(p->load_bound, live);
 	}
-	(void)padded;
 	p->least = p->load_bound;
-	for (size_t i = 0; i < p->part_count; i++)
-		p->least = max64(p->least, p->parts[i].bound * p->unit - pads);
 }
 
 static void
-problem_open(Problem *p, const PlaceItem *items, size_t n)
+check_items(const PlaceItem *items, size_t n)
 {
-	*p = (Problem){.items = items, .n = n};
 	int64_t total = 0;
 	for (size_t i = 0; i < n; i++) {
 		const PlaceItem *t = &items[i];
@@ -183,7 +177,13 @@ problem_open(Problem *p, const PlaceItem *items, size_t n)
 	}
 	if (n > UINT32_MAX / 4)
 		die("place", "%zu items", n);
-	p->unit = find_unit(items, n);
+}
+
+static void
+problem_open(Problem *p, const PlaceItem *items, size_t n, bool rounded)
+{
+	*p = (Problem){.items = items, .n = n,
+		.unit = find_unit(items, n, rounded)};
 	Event *e = sort_events(p);
 	uint32_t *where = arena_array(&p->arena, n, sizeof *where);
 	p->parts = arena_array(&p->arena, n, sizeof *p->parts);
@@ -196,7 +196,7 @@ problem_open(Problem *p, const PlaceItem *items, size_t n)
 			k + 1 - begin, where);
 		begin = k + 1;
 	}
-	find_bounds(p, e);
+	find_load(p, e);
 }
 
 /* ---- the ladder ---- */
@@ -226,34 +226,78 @@ part_place(Problem *p, PlacePart *part, int64_t target, PlaceLimit *limit)
 	return place_climb(part, bundled ? &bundles : NULL, target, limit);
 }
 
+/* Whether sizes are whole units, so that a height in units tells all. */
+static bool
+is_exact(const Problem *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->items[i].bytes % p->unit)
+			return false;
+	return true;
+}
+
+/* Places all parts; returns the height in bytes, raises p->least. */
+static int64_t
+place_parts(Problem *p, int64_t capacity, PlaceLimit *limit)
+{
+	int64_t target = capacity / p->unit, height = 0;
+	bool exact = is_exact(p);
+	for (size_t i = 0; i < p->part_count; i++)
+		target = max64(target, p->parts[i].bound);
+	for (size_t i = 0; i < p->part_count; i++) {
+		PlacePart *part = &p->parts[i];
+		int64_t least = part_place(p, part, target, limit);
+		height = max64(height, part_bytes(p, part));
+		p->least = max64(p->least, exact ? least * p->unit
+			: (least - 1) * p->unit + 1);
+	}
+	return height;
+}
+
+static void
+take_offsets(const Problem *p, PlaceItem *items)
+{
+	for (size_t i = 0; i < p->part_count; i++) {
+		const PlacePart *part = &p->parts[i];
+		for (size_t k = 0; k < part->n; k++)
+			items[part->item[k]].offset = part->at[k] * p->unit;
+	}
+}
+
+/* Places all items in units that find_unit() gives; takes the offsets when they
+ * are lower than result->height.  Whether that settles it. */
+static bool
+place_in_units(PlaceItem *items, size_t n, bool rounded, int64_t capacity,
+	PlaceLimit *limit, PlaceResult *result)
+{
+	Problem p;
+	problem_open(&p, items, n, rounded);
+	int64_t height = place_parts(&p, capacity, limit);
+	if (height < result->height) {
+		result->height = height;
+		take_offsets(&p, items);
+	}
+	result->load_bound = p.load_bound;
+	result->proven |= result->height <= p.least;
+	bool settled = result->proven || limit->stopped || is_exact(&p)
+		|| height <= capacity;
+	arena_free(&p.arena);
+	return settled;
+}
+
 void
 place(PlaceItem *items, size_t n, const PlaceOptions *o, PlaceResult *result)
 {
 	double begin = now_seconds();
-	*result = (PlaceResult){.proven = true};
+	*result = (PlaceResult){.proven = !n, .height = n ? INT64_MAX : 0};
 	if (!n)
 		return;
-	Problem p;
-	problem_open(&p, items, n);
+	check_items(items, n);
 	PlaceLimit limit = {.end = begin + o->deadline,
 		.nodes = o->nodes ? o->nodes : INT64_MAX,
 		.stopped = !(o->deadline > 0)};
-	int64_t target = 0;
-	for (size_t i = 0; i < p.part_count; i++)
-		target = max64(target, p.parts[i].bound);
-	target = max64(target, o->capacity / p.unit);
-	for (size_t i = 0; i < p.part_count; i++) {
-		PlacePart *part = &p.parts[i];
-		int64_t least = part_place(&p, part, target, &limit);
-		result->height = max64(result->height, part_bytes(&p, part));
-		if (least == part->height)
-			p.least = max64(p.least, part_bytes(&p, part));
-		for (size_t k = 0; k < part->n; k++)
-			items[part->item[k]].offset = part->at[k] * p.unit;
-	}
-	result->load_bound = p.load_bound;
-	result->proven = result->height <= p.least;
+	if (!place_in_units(items, n, true, o->capacity, &limit, result))
+		place_in_units(items, n, false, o->capacity, &limit, result);
 	result->nodes = limit.spent;
 	result->seconds = now_seconds() - begin;
-	arena_free(&p.arena);
 }

@@ -21,7 +21,7 @@ typedef struct PlacePart {
 	int32_t *lo, *hi;       /* item i lives in sections lo[i] .. hi[i]-1 */
 	int64_t *size, *align;  /* units */
 	int64_t *load;          /* (sections): sum of live sizes */
-	uint32_t *trouble;      /* (sections): how often searches failed there */
+	uint32_t *trouble;      /* (sections): how often it was too full */
 	int64_t bound;          /* the largest of them */
 	size_t cells;           /* sum of hi - lo */
 	uint64_t *failed;       /* (1 << PLACE_FAILED_BITS): hashes of states

@@ -2,9 +2,9 @@
  *
  * The weights that a loop keeps all live equally long: a pipeline of thousands
  * of items has half as many lifetimes.  Stacked into one item they cost the
- * search a single decision.  A placement of the bundles is one of the items; the
- * reverse does not hold, so that only the items themselves can prove that there
- * is none.
+ * search a single decision.  A placement of the bundles is one of the items;
+ * the reverse does not hold, so that only the items themselves can prove that
+ * there is none.
  */
 #include "place.h"
 

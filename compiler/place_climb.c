@@ -9,7 +9,7 @@
  */
 #include "place.h"
 
-enum { FLAVOURS = 8, STEPS = 8 };
+enum { FLAVOURS = 8, STEPS = 8, MOST_ROUNDS = 30 };
 /* Beyond this (4 bytes each) a search would rather need memory than time. */
 static const size_t MAX_CELLS = (size_t)1 << 27;
 
@@ -21,15 +21,26 @@ typedef struct Climb {
 	PlaceLimit *limit;
 } Climb;
 
-/* Nodes for one search: at first some placements of all items.  A node of the
- * items costs more than one of their bundles. */
+/* Nodes for one search: at first hardly more than one placement of all items,
+ * as searches that begin anew where the last ones failed find more than long
+ * ones.  A node of the items costs more than one of their bundles. */
 static int64_t
 budget(const Climb *c, const PlacePart *view)
 {
-	int64_t nodes = (2000 + 3 * (int64_t)view->n) << c->round;
+	int64_t nodes = (200 + (int64_t)view->n) << c->round;
 	if (!c->bundles || view != c->part)
 		return nodes;
-	return nodes * (int64_t)c->bundles->part.cells / (int64_t)view->cells;
+	return (int64_t)((double)nodes * (double)c->bundles->part.cells
+		/ (double)view->cells);
+}
+
+/* How far above `height` the next one lies that is worth a try. */
+static int64_t
+step_from(const Climb *c, int64_t height)
+{
+	int64_t all = c->part->height - c->target;
+	int64_t left = c->part->height - height;
+	return max64(1, max64(left, all / 4) / STEPS);
 }
 
 /* One height; raises *least when there is no placement of that height. */
@@ -38,6 +49,8 @@ search_height(Climb *c, PlacePart *view, int64_t height, int flavours,
 	int64_t *least)
 {
 	int64_t nodes = budget(c, view);
+	if (nodes < (int64_t)view->n)
+		return PLACE_STOPPED;
 	for (int k = 0; k < flavours && !c->limit->stopped; k++) {
 		int flavour = (int)(c->round * flavours + k) % FLAVOURS;
 		PlaceFound found = place_search(view, height, flavour, nodes,
@@ -64,8 +77,7 @@ search_round(Climb *c, PlacePart *view, int64_t *least)
 			least);
 		if (found == PLACE_FOUND)
 			return;
-		height += found == PLACE_NONE ? 1
-			: max64(1, (p->height - height) / STEPS);
+		height += found == PLACE_NONE ? 1 : step_from(c, height);
 		flavours = 2;
 	}
 }
@@ -78,15 +90,14 @@ place_climb(PlacePart *p, PlaceBundles *bundles, int64_t target,
 	int64_t least = p->bound, bundles_least = p->bound;
 	Arena arena = {0};
 	size_t states = (size_t)1 << PLACE_FAILED_BITS;
-	if (p->height > c.target && !limit->stopped && p->cells <= MAX_CELLS) {
-		p->failed = arena_array(&arena, states, sizeof *p->failed);
-		if (bundles)
-			bundles->part.failed = arena_array(&arena, states,
-				sizeof *p->failed);
-	} else {
+	if (p->height <= c.target || limit->stopped || p->cells > MAX_CELLS)
 		return least;
-	}
-	for (; p->height > c.target && !limit->stopped; c.round++) {
+	p->failed = arena_array(&arena, states, sizeof *p->failed);
+	if (bundles)
+		bundles->part.failed = arena_array(&arena, states,
+			sizeof *p->failed);
+	for (; p->height > c.target && !limit->stopped;
+		c.round += c.round < MOST_ROUNDS) {
 		if (bundles)
 			search_round(&c, &bundles->part, &bundles_least);
 		search_round(&c, p, &least);

@@ -10,11 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct Placed {
-	int32_t lo, hi;
-	int64_t at, top;
-} Placed;
-
 typedef struct Ranked {
 	int64_t major, minor;   /* larger comes first */
 	uint32_t i;
@@ -57,61 +52,144 @@ rank_item(const PlacePart *p, int order, uint32_t i)
 	return r;
 }
 
-/* Where item i goes among `n` placed items in the order of their offsets. */
-static int64_t
-find_gap(const PlacePart *p, const Placed *placed, size_t n, uint32_t i,
-	bool best_fit)
+/* ---- the placed items ----
+ * Lanes list placed items in the order of their offsets.  Two rows of windows,
+ * of which one is moved by half a window, cover the sections: an item of at
+ * most half a window lies inside a window of one of the rows, and needs to look
+ * only at what was placed there and at the few items that span many windows. */
+
+enum { WINDOWS = 64, SPAN = 3 };
+
+typedef Vec(uint32_t) Lane;
+
+typedef struct Lanes {
+	const PlacePart *p;
+	int64_t *at;            /* of the placed items */
+	int32_t width;          /* sections of a window */
+	Lane all, wide, row[2][WINDOWS + 2];
+} Lanes;
+
+static void
+lanes_clear(Lanes *l)
 {
-	int32_t lo = p->lo[i], hi = p->hi[i];
-	int64_t size = p->size[i], align = p->align[i];
-	int64_t top = 0, best = -1, best_gap = INT64_MAX;
-	for (size_t k = 0; k < n; k++) {
-		const Placed *q = &placed[k];
-		if (q->lo >= hi || q->hi <= lo)
-			continue;
-		int64_t at = align == 1 ? top : round_up(top, align);
-		int64_t gap = q->at - at;
-		if (gap >= size && gap < best_gap) {
-			best = at, best_gap = gap;
-			if (!best_fit)
-				return at;
-		}
-		top = max64(top, q->top);
-	}
-	return best >= 0 ? best : round_up(top, align);
+	l->all.n = l->wide.n = 0;
+	for (int k = 0; k < WINDOWS + 2; k++)
+		l->row[0][k].n = l->row[1][k].n = 0;
 }
 
-/* Index of the first placed item above `at`. */
-static size_t
-find_rank(const Placed *placed, size_t n, int64_t at)
+static void
+lanes_free(Lanes *l)
 {
-	size_t a = 0, b = n;
+	vec_free(&l->all);
+	vec_free(&l->wide);
+	for (int k = 0; k < WINDOWS + 2; k++) {
+		vec_free(&l->row[0][k]);
+		vec_free(&l->row[1][k]);
+	}
+}
+
+/* The window of a row that has section s. */
+static int32_t
+window_of(const Lanes *l, int row, int32_t s)
+{
+	return (s + row * (l->width / 2)) / l->width;
+}
+
+/* Inserts item i behind those that are not above it. */
+static void
+lane_insert(const Lanes *l, Lane *v, uint32_t i)
+{
+	size_t a = 0, b = v->n;
 	while (a < b) {
 		size_t m = (a + b) / 2;
-		if (placed[m].at <= at)
+		if (l->at[v->at[m]] <= l->at[i])
 			a = m + 1;
 		else
 			b = m;
 	}
-	return a;
+	(void)vec_push(v);
+	memmove(v->at + a + 1, v->at + a, (v->n - 1 - a) * sizeof *v->at);
+	v->at[a] = i;
+}
+
+static void
+lanes_insert(Lanes *l, uint32_t i)
+{
+	int32_t lo = l->p->lo[i], hi = l->p->hi[i];
+	lane_insert(l, &l->all, i);
+	if (hi - lo > SPAN * l->width) {
+		lane_insert(l, &l->wide, i);
+		return;
+	}
+	for (int r = 0; r < 2; r++)
+		for (int32_t w = window_of(l, r, lo);
+			w <= window_of(l, r, hi - 1); w++)
+			lane_insert(l, &l->row[r][w], i);
+}
+
+/* ---- fitting ---- */
+
+/* The gaps that open for an item while the placed ones pass upwards. */
+typedef struct Gaps {
+	int64_t top;            /* of those that passed */
+	int64_t best, least;    /* offset (-1: none) and size of the best gap */
+} Gaps;
+
+/* Item j passes; true when its gap will do. */
+static bool
+gaps_pass(const Lanes *l, Gaps *g, uint32_t i, uint32_t j, bool best_fit)
+{
+	const PlacePart *p = l->p;
+	if (p->lo[j] >= p->hi[i] || p->hi[j] <= p->lo[i])
+		return false;
+	int64_t align = p->align[i];
+	int64_t at = align == 1 ? g->top : round_up(g->top, align);
+	int64_t gap = l->at[j] - at;
+	g->top = max64(g->top, l->at[j] + p->size[j]);
+	if (gap < p->size[i] || gap >= g->least)
+		return false;
+	g->best = at, g->least = gap;
+	return !best_fit;
+}
+
+/* Where item i goes among the placed ones. */
+static int64_t
+find_gap(const Lanes *l, uint32_t i, bool best_fit)
+{
+	static const Lane none;
+	const PlacePart *p = l->p;
+	const Lane *a = &l->all, *b = &none;
+	for (int r = 0; r < 2; r++) {
+		int32_t w = window_of(l, r, p->lo[i]);
+		if (w == window_of(l, r, p->hi[i] - 1))
+			a = &l->row[r][w], b = &l->wide;
+	}
+	Gaps g = {0, -1, INT64_MAX};
+	size_t m = 0, n = 0;
+	while (m < a->n || n < b->n) {
+		bool first = n == b->n || (m < a->n
+			&& l->at[a->at[m]] <= l->at[b->at[n]]);
+		uint32_t j = first ? a->at[m++] : b->at[n++];
+		if (gaps_pass(l, &g, i, j, best_fit))
+			break;
+	}
+	return g.best >= 0 ? g.best : round_up(g.top, p->align[i]);
 }
 
 /* Offsets for the items in the given order; false when they reach `limit`. */
 static bool
-fit_all(const PlacePart *p, const Ranked *order, bool best_fit, int64_t limit,
-	Placed *placed, int64_t *at, int64_t *height)
+fit_all(Lanes *l, const Ranked *order, bool best_fit, int64_t limit,
+	int64_t *height)
 {
 	*height = 0;
-	for (size_t k = 0; k < p->n; k++) {
+	lanes_clear(l);
+	for (size_t k = 0; k < l->p->n; k++) {
 		uint32_t i = order[k].i;
-		int64_t x = find_gap(p, placed, k, i, best_fit);
-		int64_t top = x + p->size[i];
+		l->at[i] = find_gap(l, i, best_fit);
+		int64_t top = l->at[i] + l->p->size[i];
 		if (top >= limit)
 			return false;
-		size_t r = find_rank(placed, k, x);
-		memmove(placed + r + 1, placed + r, (k - r) * sizeof *placed);
-		placed[r] = (Placed){p->lo[i], p->hi[i], x, top};
-		at[i] = x;
+		lanes_insert(l, i);
 		*height = max64(*height, top);
 	}
 	return true;
@@ -122,17 +200,19 @@ place_greedy(PlacePart *p, int64_t target)
 {
 	Arena arena = {0};
 	Ranked *order = arena_array(&arena, p->n, sizeof *order);
-	Placed *placed = arena_array(&arena, p->n, sizeof *placed);
-	int64_t *at = arena_array(&arena, p->n, sizeof *at), height;
+	int64_t height;
+	Lanes l = {.p = p, .width = p->sections / WINDOWS + 1,
+		.at = arena_array(&arena, p->n, sizeof *l.at)};
 	p->height = INT64_MAX;
 	for (int o = 0; o < 2 * ORDERS && p->height > target; o++) {
 		for (uint32_t i = 0; i < p->n; i++)
 			order[i] = rank_item(p, o / 2, i);
 		qsort(order, p->n, sizeof *order, compare_ranked);
-		if (fit_all(p, order, o % 2, p->height, placed, at, &height)) {
+		if (fit_all(&l, order, o % 2, p->height, &height)) {
 			p->height = height;
-			memcpy(p->at, at, p->n * sizeof *at);
+			memcpy(p->at, l.at, p->n * sizeof *l.at);
 		}
 	}
+	lanes_free(&l);
 	arena_free(&arena);
 }

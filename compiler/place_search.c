@@ -1,15 +1,16 @@
 /* place_search.c - complete search for a placement of a given height.
  *
  * A valley is a run of sections with equal floors between higher ones.  An item
- * that covers section s of a valley and sticks out of it lies above the valley's
- * floor; so at that offset s holds one of the items inside the valley that cover
- * it, or nothing.  These are the branches of a frame, and the section with the
- * fewest is taken, of several the one where most searches failed: a section
- * without slack beside a wall has one or two.  The branches exclude each other
- * and every item must rest on something, so that no placement is met twice;
- * states that are known to fail are remembered by their hash.  A failure goes
- * back to the last frame that had a part in it (place_why.c).  Sections that no
- * unplaced item joins are pieces, which are searched one after the other.
+ * that covers section s of a valley and sticks out of it lies above the floor
+ * of the valley; so at that offset s holds one of the items inside the valley
+ * that cover it, or nothing.  These are the branches of a frame.  The section
+ * with the fewest is taken, of several the one where most searches failed: a
+ * section without slack beside a wall has one or two.  The branches exclude
+ * each other and every item must rest on something, so that no placement is met
+ * twice; states that are known to fail are remembered by their hash.  A failure
+ * goes back to the last frame that had a part in it (place_why.c).  Sections
+ * that no unplaced item joins are pieces, which are searched one after the
+ * other.
  */
 #include "place_state.h"
 
@@ -171,8 +172,8 @@ cut_piece(Search *z, Piece *q)
 typedef enum Step { STEP_DOWN, STEP_BACK, STEP_DONE, STEP_STOP } Step;
 
 /* Opens a node for what is left of piece q, or of the pending one after it,
- * and leaves in *q what it is for.  STEP_BACK: that is known to fail; STEP_STOP:
- * the budget is spent. */
+ * and leaves in *q what it is for.  STEP_BACK: that is known to fail;
+ * STEP_STOP: the budget is spent. */
 static Step
 descend(Search *z, Piece *q)
 {

@@ -1,4 +1,4 @@
-/* place_state.c - the state of a search for a placement: moves and their undoing.
+/* place_state.c - the state of a search for a placement: moves, and undoing.
  *
  * A move puts an item at its bottom or leaves bytes above a floor unused; it
  * lifts what cannot lie there any more and looks at each section that this

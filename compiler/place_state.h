@@ -78,7 +78,7 @@ typedef struct Search {
 	/* sets of frames: `words` words of bits each; 0: not kept */
 	size_t words;
 	uint64_t *why;          /* the reason that is being collected */
-	Vec(uint64_t) failed;   /* (frames, words): of the branches that failed */
+	Vec(uint64_t) failed;   /* (frames, words): of branches that failed */
 } Search;
 
 /* ---- place_state.c ---- */

@@ -12,13 +12,13 @@
 #include "../compiler/compiler.h"
 
 typedef struct CutOptions {
-	size_t count;           /* pieces; reached exactly while they can be cut */
+	size_t count;           /* pieces; fewer when they get too small */
 	uint64_t seed;
 	int64_t side;           /* of the square, in steps of the grid */
 	int64_t step;           /* of the grid */
 	int pinwheels;          /* percent of the cuts */
 	int holes;              /* percent of the pieces that are left out */
-	bool even;              /* cut the largest piece near its middle, instead
+	bool even;              /* cut large pieces near their middle, instead
 	                           of any piece anywhere */
 } CutOptions;
 

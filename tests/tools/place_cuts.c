@@ -22,8 +22,8 @@ number(const char *s, int64_t lo, int64_t hi)
 	char *end;
 	long long v = s ? strtoll(s, &end, 10) : 0;
 	if (!s || end == s || *end || v < lo || v > hi)
-		fatal(EXIT_USAGE, "'%s' is no integer in %" PRId64 " .. %" PRId64
-			"\n%s", s ? s : "", lo, hi, usage);
+		fatal(EXIT_USAGE, "'%s' is no integer in %" PRId64 " .. %"
+			PRId64 "\n%s", s ? s : "", lo, hi, usage);
 	return v;
 }
 
