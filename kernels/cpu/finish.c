@@ -8,6 +8,17 @@
 
 #include "../../ir/base.h"
 
+static inline void
+add_row(float *restrict to, const float *restrict x, int64_t n)
+{
+	if (n == GEMM_EDGE)     /* most blocks: no loop at all */
+		for (int i = 0; i < GEMM_EDGE; i++)
+			to[i] += x[i];
+	else
+		for (int64_t i = 0; i < n; i++)
+			to[i] += x[i];
+}
+
 /* Channels [c, c + n) of the pixel of view v at element `at` as f32; `buf` holds
  * n. */
 static const float *
@@ -41,50 +52,37 @@ finish_begin(const Matrix *m, Finish *f, int64_t row, int64_t rows)
 	}
 }
 
-/* sums += bias + row, pixel by pixel; `half` is the row part. */
+/* sums += what view v holds for channels from `channel` on, pixel by pixel. */
 static void
-add_terms(const Matrix *m, const Finish *f, float *sums, int64_t n,
-	int64_t half, const int64_t *at, const int64_t *step)
+add_view(const Matrix *m, int v, int64_t channel, float *sums, int64_t rows,
+	int64_t n, int64_t at, int64_t step)
 {
-	const View *row = m->view[V_ROW];
-	for (int64_t j = 0; j < n; j++) {
-		float *s = sums + j * f->rows;
-		for (int64_t i = 0; i < f->rows && m->bias; i++)
-			s[i] += f->bias[half][i];
-		if (!row)
-			continue;
-		float buf[GEMM_EDGE];
-		const float *r = load(row, at[V_ROW] + j * step[V_ROW],
-			f->row + half * m->layout.rows[0], f->rows, buf);
-		for (int64_t i = 0; i < f->rows; i++)
-			s[i] += r[i];
+	const View *view = m->view[v];
+	float buf[GEMM_EDGE];
+	for (int64_t j = 0; view && j < n; j++, sums += rows, at += step) {
+		const float *x = load(view, at, channel, rows, buf);
+		add_row(sums, x, rows);
 	}
 }
 
+/* sums += bias + row; `half` is the row part. */
 static void
-store(const Matrix *m, const Finish *f, float *sums, int64_t n,
+add_terms(const Matrix *m, const Finish *f, float *sums, int64_t n, int half,
 	const int64_t *at, const int64_t *step)
 {
-	const View *y = m->view[V_Y], *add = m->view[V_ADD];
-	int64_t size = dtype_bytes(y->dtype);
-	for (int64_t j = 0; j < n; j++) {
-		float *s = sums + j * f->rows;
-		char *p = y->data + (at[V_Y] + j * step[V_Y] + f->row) * size;
-		if (add) {
-			float buf[GEMM_EDGE];
-			const float *a = load(add, at[V_ADD] + j * step[V_ADD],
-				f->row, f->rows, buf);
-			for (int64_t i = 0; i < f->rows; i++)
-				s[i] += a[i];
-		}
-		convert(y->dtype, p, DT_F32, s, f->rows);
-	}
+	for (int64_t j = 0; j < n && m->bias; j++)
+		add_row(sums + j * f->rows, f->bias[half], f->rows);
+	add_view(m, V_ROW, f->row + half * m->layout.rows[0], sums, f->rows, n,
+		at[V_ROW], step[V_ROW]);
 }
 
 void
 finish_tile(const Matrix *m, const Finish *f, float *sums, float *gate,
 	int64_t n, const int64_t *at, const int64_t *step)
 {
+	const View *y = m->view[V_Y];
+	int64_t size = dtype_bytes(y->dtype);
+	char *p = y->data + (at[V_Y] + f->row) * size;
 	add_terms(m, f, sums, n, 0, at, step);
 	if (gate) {
 		add_terms(m, f, gate, n, 1, at, step);
@@ -93,5 +91,9 @@ finish_tile(const Matrix *m, const Finish *f, float *sums, float *gate,
 	} else {
 		mathf_act(m->act, sums, n * f->rows);
 	}
-	store(m, f, sums, n, at, step);
+	/* all of `add` before the first store: places of both often agree in
+	 * their last bits, and a load then waits for a store to get through */
+	add_view(m, V_ADD, f->row, sums, f->rows, n, at[V_ADD], step[V_ADD]);
+	for (int64_t j = 0; j < n; j++, p += step[V_Y] * size)
+		convert(y->dtype, p, DT_F32, sums + j * f->rows, f->rows);
 }

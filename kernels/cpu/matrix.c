@@ -16,6 +16,7 @@
 #include "../../ir/base.h"
 
 #include <omp.h>
+#include <string.h>
 
 enum {
 	SUMS_BYTES = PANEL * GEMM_EDGE * 4,
@@ -255,26 +256,45 @@ add_chunk(const Task *t, const Tile *tile, const Chunk *c, bool add,
 		c->n, c->a, b, sums);
 }
 
-/* The sums of tiles [first, end) for the task's row part, [tile][n][rows]. */
+/* Finishes a tile whose sums are complete; `gate` as in matrix.h. */
 static void
-sum_tiles(const Task *t, int64_t first, int64_t end, float *sums)
+finish(const Task *t, const Finish *f, const Tile *tile, float *sums,
+	float *gate)
+{
+	const Box *b = &t->tiles->box;
+	int64_t step[V_COUNT];
+	for (int v = 0; v < V_COUNT; v++)
+		step[v] = b->step[v][b->dims - 1];
+	finish_tile(&t->run->m, f, sums, gate, tile->n, tile->at, step);
+}
+
+/* The sums of tiles [first, end) for the task's row part, [tile][n][rows].  With
+ * `f` a tile is finished as soon as it is complete: `sums` then are its sums, or
+ * with a GEGLU those of its gate, `front` places behind the tile's others. */
+static void
+sum_tiles(const Task *t, int64_t first, int64_t end, float *sums,
+	const Finish *f, int64_t front)
 {
 	int64_t taps = region_taps(&t->run->m, &t->tiles->region);
-	int64_t blocks = taps * t->run->m.col_blocks;
+	int64_t blocks = taps * t->run->m.col_blocks, next = 0;
 	if (blocks == 0)        /* a pixel that sees padding only */
-		for (int64_t i = 0; i < PANEL * t->rows; i++)
-			sums[i] = 0;
-	for (int64_t next = 0; next < blocks; ) {
+		memset(sums, 0, SUMS_BYTES);
+	do {
 		Chunk c;
 		bool add = next > 0;
-		next_chunk(t, taps, &next, &c);
+		if (blocks)
+			next_chunk(t, taps, &next, &c);
 		float *s = sums;
 		for (int64_t i = first; i < end; i++) {
 			Tile tile = find_tile(t->tiles, i);
-			add_chunk(t, &tile, &c, add, s);
+			if (blocks)
+				add_chunk(t, &tile, &c, add, s);
+			if (f && next == blocks)
+				finish(t, f, &tile, s - front,
+					front ? s : NULL);
 			s += tile.n * t->rows;
 		}
-	}
+	} while (next < blocks);
 }
 
 static void
@@ -287,27 +307,17 @@ run_task(const Run *run, const Tiles *tiles, int64_t task, char *work)
 	Task t = {.run = run, .tiles = tiles, .row = block * GEMM_EDGE};
 	t.rows = min64(m->layout.rows[0] - t.row, GEMM_EDGE);
 	t.row_kind = t.rows < GEMM_EDGE;
-	float *sums = (float *)(void *)work, *gate = NULL;
-	t.weights = sums + (1 + m->geglu) * PANEL * GEMM_EDGE;
+	float *sums = (float *)(void *)work;
+	int64_t gate = m->geglu ? PANEL * GEMM_EDGE : 0;
+	t.weights = sums + gate + PANEL * GEMM_EDGE;
 	t.pixels = t.weights + (run->convert_w ? WEIGHTS_BYTES / 4 : 0);
-	sum_tiles(&t, first, end, sums);
-	if (m->geglu) {
-		gate = sums + PANEL * GEMM_EDGE;
-		t.half = 1;
-		sum_tiles(&t, first, end, gate);
-	}
 	Finish f;
 	finish_begin(m, &f, t.row, t.rows);
-	int64_t step[V_COUNT];
-	for (int v = 0; v < V_COUNT; v++)
-		step[v] = tiles->box.step[v][tiles->box.dims - 1];
-	for (int64_t i = first; i < end; i++) {
-		Tile tile = find_tile(tiles, i);
-		finish_tile(m, &f, sums, gate, tile.n, tile.at, step);
-		sums += tile.n * t.rows;
-		if (gate)
-			gate += tile.n * t.rows;
+	if (m->geglu) {
+		sum_tiles(&t, first, end, sums, NULL, 0);
+		t.half = 1;
 	}
+	sum_tiles(&t, first, end, sums + gate, &f, gate);
 }
 
 /* ---- all tasks ---- */
