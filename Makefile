@@ -10,20 +10,26 @@ OPT      ?= -O2
 SANITIZE ?=
 CFLAGS   += -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(WERROR) -fopenmp \
 	-I. -I$(BUILD) $(SANITIZE) -MMD -MP
-LDLIBS    = -lxsmm -lxsmmext -lxsmmnoblas -lyaml -lpng -lgif \
+LDLIBS    = -lyaml -lpng -lgif \
 	-lxxhash -lutf8proc -lpthread -ldl -lm
 # The kernels' arithmetic: vectorised, but no reassociation and no contraction,
-# so that a slice has the bits of the whole.
-KERNEL_FLAGS = -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math \
-	$(if $(filter x86_64,$(shell uname -m)),-mavx2 -mfma -mf16c)
+# so that a slice has the bits of the whole.  They are built once for each level
+# of instruction sets; kernels/table.c picks one at run time.
+KERNEL_FLAGS = -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math
+LEVELS      := base $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
+LEVEL_base   =
+LEVEL_avx2   = -mavx2 -mfma -mf16c
+LEVEL_avx512 = $(LEVEL_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
+	-mprefer-vector-width=512
 PACKAGES = gcc make flex bison libyaml-dev libxxhash-dev libgif-dev libpng-dev \
-	libutf8proc-dev libxsmm-dev graphviz ca-certificates
+	libutf8proc-dev graphviz ca-certificates
 
-SRC      := $(wildcard ir/*.c lang/*.c compiler/*.c vm/*.c kernels/*.c \
-	kernels/cpu/*.c)
+SRC      := $(wildcard ir/*.c lang/*.c compiler/*.c vm/*.c kernels/*.c)
+CPU_SRC  := $(wildcard kernels/cpu/*.c)
 LIB_SRC  := $(filter-out compiler/main.c,$(SRC))
 GEN      := lang/gram.o lang/scan.o lang/builtins.o compiler/report_assets.o
-LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) $(addprefix $(BUILD)/,$(GEN))
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) $(addprefix $(BUILD)/,$(GEN)) \
+	$(LEVELS:%=$(BUILD)/kernels_%.o)
 TEST_SRC := $(wildcard tests/*.c)
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
 TOOLS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
@@ -41,7 +47,18 @@ $(BUILD)/%.o: %.c
 	@echo cc $<
 	$(V)$(CC) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/kernels/cpu/%.o: CFLAGS += $(KERNEL_FLAGS)
+# One level: of its names only that of its table stays visible.
+define level
+$(BUILD)/$(1)/%.o: %.c
+	@mkdir -p $$(@D)
+	@echo cc $$< for $(1)
+	$$(V)$$(CC) $$(CFLAGS) $$(KERNEL_FLAGS) $$(LEVEL_$(1)) \
+		-DKERNEL_LEVEL=$(1) -DKERNEL_SET=kernels_$(1) -c -o $$@ $$<
+$(BUILD)/kernels_$(1).o: $$(CPU_SRC:%.c=$(BUILD)/$(1)/%.o)
+	$$(V)$$(LD) -r -o $$@ $$^
+	$$(V)objcopy --keep-global-symbol=kernels_$(1) $$@
+endef
+$(foreach l,$(LEVELS),$(eval $(call level,$(l))))
 
 # ---- generated sources ----
 $(BUILD)/lang/gram.c: lang/gram.y

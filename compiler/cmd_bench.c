@@ -184,7 +184,7 @@ print_table(Bench *b)
 		(long long)t->measured_peak_bytes);
 	printf("process over plan  %s\n",
 		format_bytes(text[2], process_peak_bytes() - planned));
-	printf("kernels            %s\n", cpu_backend());
+	printf("kernels            %s\n", cpu_level());
 }
 
 static void
@@ -195,7 +195,7 @@ print_json(Bench *b)
 	putchar('{');
 	times_print_json(b->plan, t);
 	fputs(", \"backend\": ", stdout);
-	print_json_string(stdout, cpu_backend());
+	print_json_string(stdout, cpu_level());
 	fputs(", \"ops\": [", stdout);
 	for (int i = 0; i < n; i++) {
 		double s = t->op_seconds[op[i]], f = t->op_flops[op[i]];

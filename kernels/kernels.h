@@ -44,7 +44,7 @@ typedef enum KStatus {
 
 typedef struct Ctx {
 	int threads;            /* at most this many run */
-	bool prepare;           /* generate code for this call, compute nothing:
+	bool prepare;           /* refuse the call if need be, compute nothing:
 	                           done for every call before a run starts */
 } Ctx;
 
@@ -91,9 +91,29 @@ MatrixLayout matrix_layout(Op op, const Operand *args, const Attr *attr);
  * are equal. */
 void convert(DType to, void *dst, DType from, const void *src, int64_t n);
 
-/* Prepares the matrix library; call once before the first kernel. */
+/* ---- levels (table.c) ----
+ * The kernels are built once for each level of instruction sets; every level
+ * with fused multiply-adds gives the same bits. */
+
+/* Chooses the best level for this processor, or the one that the environment's
+ * SLUICE_KERNELS names.  Call it before the first kernel; until then, and where
+ * it is never called, the lowest level is in use. */
 void cpu_init(void);
-/* Name of the matrix backend in use: "libxsmm" or "plain". */
-const char *cpu_backend(void);
+/* Its name: "avx512", "avx2" or "base". */
+const char *cpu_level(void);
+
+/* What a level consists of (cpu/set.c). */
+typedef struct KernelSet {
+	const char *level;
+	Kernel kernel[OP_COUNT];
+	int64_t (*work_bytes)(Op op, const Operand *args, const Attr *attr,
+		int threads);
+	void (*pack_rows)(const MatrixLayout *m, DType to, void *dst,
+		DType from, const void *src, int64_t row, int64_t count);
+	MatrixLayout (*matrix_layout)(Op op, const Operand *args,
+		const Attr *attr);
+	void (*convert)(DType to, void *dst, DType from, const void *src,
+		int64_t n);
+} KernelSet;
 
 #endif

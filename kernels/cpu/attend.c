@@ -8,15 +8,18 @@
  * sum, weighted sum of values (scaled down when the maximum grows).  So a
  * query's arithmetic depends on its own numbers and the keys, on nothing else.
  *
- * Keys are multiplied by scale log2(e) when they are copied, weights are then
- * powers of two.  Workspace of a thread, f32:
- *	keys	[d][KEYS]	a tile, turned: keys lie side by side
- *	scores	[QUERIES][KEYS]
+ * Queries lie side by side in a task: they are turned once and multiplied by
+ * scale log2(e) on the way, so that weights are powers of two.  Scores come out
+ * with the queries side by side, too, and so maxima and sums need no sums across
+ * a vector.  Workspace of a thread, f32:
+ *	queries	[d][QUERIES]
+ *	scores	[KEYS][QUERIES]
  *	sums	[QUERIES][dv]	weighted values
- *	queries	[QUERIES][d]	copies of what is not f32, or has no one stride
+ *	keys	[KEYS][d]	copies of what is not f32, or lies far apart
  *	values	[KEYS][dv]	likewise
  */
 #include "gemm.h"
+#include "vector.h"
 
 #include "../../ir/base.h"
 
@@ -27,8 +30,8 @@
 enum {
 	QUERIES = 64,
 	KEYS = 64,
-	LANES = 8,              /* scores are padded to a multiple of it */
-	VALUE_STEP_MAX = 1 << 20,       /* keys farther apart are copied */
+	LANES = 16,             /* queries are padded to a multiple of it */
+	STEP_MAX = 1 << 20,     /* keys and values farther apart are copied */
 	THREAD_WORK = 1 << 18,  /* multiply-adds worth waking a thread for */
 };
 
@@ -50,12 +53,10 @@ typedef struct Attend {
 	/* causal: query i has index i / causal_inner % causal_n + causal_lo */
 	bool causal;
 	int64_t causal_inner, causal_n, causal_lo;
-	bool copy_q, copy_v;
-	int64_t q_step, v_step; /* between neighbours, copied or not */
+	bool copy_k, copy_v;
+	int64_t k_step, v_step; /* between neighbours, copied or not */
 	int64_t tiles;          /* tasks of a problem */
-	int64_t block, blocks;  /* channels of v at a time */
-	Gemm scores[2][2];      /* [last queries][last keys] */
-	Gemm values[2][2][2][2];        /* the same, [last block][add] */
+	int64_t block;          /* channels of v at a time */
 	char *work;
 	int64_t work_bytes;     /* of a thread */
 } Attend;
@@ -70,10 +71,10 @@ head_channels(const Operand *o, const Attr *attr)
 static void
 work_parts(int64_t d, int64_t dv, int64_t n[5])
 {
-	n[0] = round_up(d * KEYS, 16);
-	n[1] = QUERIES * KEYS;
+	n[0] = round_up(d * QUERIES, 16);
+	n[1] = KEYS * QUERIES;
 	n[2] = round_up(QUERIES * dv, 16);
-	n[3] = round_up(QUERIES * d, 16);
+	n[3] = round_up(KEYS * d, 16);
 	n[4] = round_up(KEYS * dv, 16);
 }
 
@@ -100,12 +101,12 @@ power_of_two(float x)
 	float shifted = low + round;
 	float f = low - (shifted - round);
 	float p = 0.00015345811f;
-	p = fmaf(p, f, 0.0013399931f);
-	p = fmaf(p, f, 0.009618489f);
-	p = fmaf(p, f, 0.055503286f);
-	p = fmaf(p, f, 0.24022646f);
-	p = fmaf(p, f, 0.6931472f);
-	p = fmaf(p, f, 1.f);
+	p = kernel_fma(p, f, 0.0013399931f);
+	p = kernel_fma(p, f, 0.009618489f);
+	p = kernel_fma(p, f, 0.055503286f);
+	p = kernel_fma(p, f, 0.24022646f);
+	p = kernel_fma(p, f, 0.6931472f);
+	p = kernel_fma(p, f, 1.f);
 	uint32_t bits;          /* n stands in the low bits of shifted */
 	memcpy(&bits, &shifted, sizeof bits);
 	bits = (bits + 127) << 23;
@@ -114,32 +115,32 @@ power_of_two(float x)
 	return x < -125.f ? 0.f : p * power;
 }
 
-/* Turns the scores of one query, n a multiple of LANES, into weights: 2^(s -
- * max).  *max and *sum are brought up to date; returns what earlier sums are to
- * be multiplied with. */
-static float
-weigh(float *s, int64_t n, float *max, float *sum)
+/* Turns scores of n queries, side by side, and `keys` keys into weights: 2^(s -
+ * max).  max and sum of each query are brought up to date; down[] is what its
+ * earlier sums are to be multiplied with. */
+static void
+weigh(float *scores, int64_t n, int64_t keys, float *max, float *sum,
+	float *down)
 {
-	float top[LANES], part[LANES] = {0};
-	for (int l = 0; l < LANES; l++)
-		top[l] = s[l];
-	for (int64_t i = LANES; i < n; i += LANES)
-		for (int l = 0; l < LANES; l++)
-			top[l] = s[i + l] > top[l] ? s[i + l] : top[l];
-	float m = *max;
-	for (int l = 0; l < LANES; l++)
-		m = top[l] > m ? top[l] : m;
-	for (int64_t i = 0; i < n; i += LANES)
-		for (int l = 0; l < LANES; l++) {
-			s[i + l] = power_of_two(s[i + l] - m);
-			part[l] += s[i + l];
+	float top[QUERIES];
+	memcpy(top, max, (size_t)n * sizeof *top);
+	for (int64_t j = 0; j < keys; j++) {
+		const float *s = scores + j * QUERIES;
+		for (int64_t i = 0; i < n; i++)
+			top[i] = s[i] > top[i] ? s[i] : top[i];
+	}
+	for (int64_t i = 0; i < n; i++) {
+		down[i] = power_of_two(max[i] - top[i]);
+		sum[i] *= down[i];
+		max[i] = top[i];
+	}
+	for (int64_t j = 0; j < keys; j++) {
+		float *s = scores + j * QUERIES;
+		for (int64_t i = 0; i < n; i++) {
+			s[i] = power_of_two(s[i] - top[i]);
+			sum[i] += s[i];
 		}
-	float down = power_of_two(*max - m);
-	float all = ((part[0] + part[4]) + (part[2] + part[6]))
-		+ ((part[1] + part[5]) + (part[3] + part[7]));
-	*sum = *sum * down + all;
-	*max = m;
-	return down;
+	}
 }
 
 /* ---- axes ---- */
@@ -215,32 +216,13 @@ one_step(const Dims *d, int v, int64_t channels)
 	return d->dims == 1 && d->step[v][0] >= channels ? d->step[v][0] : 0;
 }
 
-static void
-get_code(Attend *t)
-{
-	int64_t q[2] = {min64(t->query.count, QUERIES),
-		t->query.count % QUERIES};
-	int64_t k[2] = {min64(t->key.count, KEYS), t->key.count % KEYS};
-	int64_t c[2] = {t->block, t->dv - (t->blocks - 1) * t->block};
-	for (int i = 0; i < 4; i++) {
-		int lq = i >> 1, lk = i & 1;
-		if (!q[lq] || !k[lk])
-			continue;
-		t->scores[lq][lk] = gemm_get(round_up(k[lk], LANES), q[lq],
-			t->d, KEYS, t->q_step, KEYS, false);
-		for (int j = 0; j < 4; j++)
-			t->values[lq][lk][j >> 1][j & 1] = gemm_get(c[j >> 1],
-				q[lq], k[lk], t->v_step, KEYS, t->dv, j & 1);
-	}
-}
-
 /* ---- a task ---- */
 
 /* A task's place and its workspace. */
 typedef struct Task {
 	int64_t head, first, n; /* queries [first, first + n) */
 	int64_t at[V_COUNT];    /* of the problem in the views, head included */
-	float *keys, *scores, *sums, *queries, *values;
+	float *queries, *scores, *sums, *keys, *values;
 	float max[QUERIES], sum[QUERIES];
 } Task;
 
@@ -250,28 +232,24 @@ element(const View *v, int64_t at)
 	return v->data + at * dtype_bytes(v->dtype);
 }
 
-/* Keys [first, first + n) as [d][KEYS], times the scale; zeros behind them up to
- * a multiple of LANES. */
+/* The task's queries as [d][QUERIES], times the scale; zeros behind them up to a
+ * multiple of LANES. */
 static void
-turn_keys(const Attend *t, Task *k, int64_t first, int64_t n)
+turn_queries(const Attend *t, Task *k)
 {
-	const View *v = t->view[V_K];
-	int64_t padded = round_up(n, LANES);
-	for (int64_t j = 0; j < padded; j++) {
-		int64_t at = j < n ? k->at[V_K]
-			+ offset(&t->key, V_K, first + j) : 0;
-		for (int64_t i = 0; i < t->d; i += KEYS) {
-			float buf[KEYS] = {0};
-			int64_t part = min64(t->d - i, KEYS);
-			const float *x = buf;
-			if (j < n && v->dtype == DT_F32)
-				x = (const float *)(const void *)element(v,
-					at + i);
-			else if (j < n)
+	const View *v = t->view[V_Q];
+	for (int64_t j = 0; j < round_up(k->n, LANES); j++) {
+		int64_t at = j < k->n ? k->at[V_Q]
+			+ offset(&t->query, V_Q, k->first + j) : 0;
+		for (int64_t i = 0; i < t->d; i += QUERIES) {
+			float buf[QUERIES] = {0};
+			int64_t part = min64(t->d - i, QUERIES);
+			if (j < k->n)
 				convert(DT_F32, buf, v->dtype,
 					element(v, at + i), part);
 			for (int64_t c = 0; c < part; c++)
-				k->keys[(i + c) * KEYS + j] = x[c] * t->scale;
+				k->queries[(i + c) * QUERIES + j]
+					= buf[c] * t->scale;
 		}
 	}
 }
@@ -286,44 +264,65 @@ copy_rows(const View *view, const Dims *d, int v, int64_t at, int64_t first,
 			element(view, at + offset(d, v, first + i)), channels);
 }
 
-/* Scores that the causal mask hides, and those of keys that do not exist, become
- * -infinity. */
+/* Keys, or values, [first, first + n): where they are, or a copy in `to`. */
+static const float *
+rows_at(const Attend *t, const Task *k, int v, int64_t first, int64_t n,
+	float *to)
+{
+	bool copy = v == V_K ? t->copy_k : t->copy_v;
+	if (!copy)
+		return (const float *)(const void *)element(t->view[v],
+			k->at[v]) + first * (v == V_K ? t->k_step : t->v_step);
+	copy_rows(t->view[v], &t->key, v, k->at[v], first, n,
+		v == V_K ? t->d : t->dv, to);
+	return to;
+}
+
+/* Scores that the causal mask hides become -infinity. */
 static void
-mask(const Attend *t, const Task *k, int64_t first, int64_t n, int64_t padded)
+mask(const Attend *t, const Task *k, int64_t first, int64_t n)
 {
 	for (int64_t i = 0; i < k->n; i++) {
-		int64_t last = n;
-		if (t->causal) {
-			int64_t q = (k->first + i) / t->causal_inner
-				% t->causal_n + t->causal_lo;
-			last = clamp64(q + 1 - first, 0, n);
-		}
-		for (int64_t j = last; j < padded; j++)
-			k->scores[i * KEYS + j] = -INFINITY;
+		int64_t q = (k->first + i) / t->causal_inner % t->causal_n
+			+ t->causal_lo;
+		for (int64_t j = clamp64(q + 1 - first, 0, n); j < n; j++)
+			k->scores[j * QUERIES + i] = -INFINITY;
 	}
 }
 
-/* sums = sums * down + weights * values of the tile. */
+/* Scores of the task's queries and keys [first, first + n). */
 static void
-add_values(const Attend *t, Task *k, int64_t first, int64_t n, int lq, int lk,
+make_scores(const Attend *t, Task *k, int64_t first, int64_t n)
+{
+	const float *queries = k->queries;
+	const float *keys = rows_at(t, k, V_K, first, n, k->keys);
+	Gemm g = {
+		.m = (int)round_up(k->n, LANES), .n = (int)n, .k = (int)t->d,
+		.a_k = QUERIES, .b_j = t->k_step, .b_k = 1, .c_j = QUERIES,
+	};
+	gemm_run(&g, 1, &queries, &keys, k->scores);
+	if (t->causal)
+		mask(t, k, first, n);
+}
+
+/* sums = sums * down + weights * values [first, first + n). */
+static void
+add_values(const Attend *t, Task *k, int64_t first, int64_t n,
 	const float *down)
 {
-	const View *v = t->view[V_V];
-	const float *values = k->values;
-	if (t->copy_v)
-		copy_rows(v, &t->key, V_V, k->at[V_V], first, n, t->dv,
-			k->values);
-	else
-		values = (const float *)(const void *)element(v, k->at[V_V])
-			+ first * t->v_step;
+	const float *values = rows_at(t, k, V_V, first, n, k->values);
+	const float *weights = k->scores;
 	for (int64_t i = 0; i < k->n && first; i++)
 		for (int64_t c = 0; c < t->dv && down[i] != 1; c++)
 			k->sums[i * t->dv + c] *= down[i];
-	const float *weights = k->scores;
-	for (int64_t b = 0; b < t->blocks; b++) {
-		const float *a = values + b * t->block;
-		gemm_run(&t->values[lq][lk][b == t->blocks - 1][first > 0], 1,
-			&a, &weights, k->sums + b * t->block);
+	for (int64_t c = 0; c < t->dv; c += t->block) {
+		const float *a = values + c;
+		Gemm g = {
+			.m = (int)min64(t->dv - c, t->block), .n = (int)k->n,
+			.k = (int)n, .a_k = t->v_step, .b_j = 1,
+			.b_k = QUERIES, .c_j = t->dv, .add = first > 0,
+		};
+		gemm_run(&g, 1, &a, &weights, k->sums + c);
 	}
 }
 
@@ -356,49 +355,40 @@ visible_keys(const Attend *t, const Task *k)
 }
 
 static void
+begin_task(const Attend *t, int64_t task, float *work, Task *k)
+{
+	int64_t parts[5], problem = task / t->tiles;
+	work_parts(t->d, t->dv, parts);
+	k->queries = work;
+	k->scores = k->queries + parts[0];
+	k->sums = k->scores + parts[1];
+	k->keys = k->sums + parts[2];
+	k->values = k->keys + parts[3];
+	k->head = problem % t->heads;
+	k->first = task % t->tiles * QUERIES;
+	k->n = min64(t->query.count - k->first, QUERIES);
+	for (int v = 0; v < V_COUNT; v++)
+		k->at[v] = offset(&t->batch, v, problem / t->heads)
+			+ k->head * (v == V_V || v == V_Y ? t->dv : t->d);
+	for (int64_t i = 0; i < round_up(k->n, LANES); i++) {
+		k->max[i] = -INFINITY;
+		k->sum[i] = 0;
+	}
+	turn_queries(t, k);
+}
+
+static void
 run_task(const Attend *t, int64_t task, float *work)
 {
 	Task k;
-	int64_t parts[5], problem = task / t->tiles;
-	work_parts(t->d, t->dv, parts);
-	k.keys = work;
-	k.scores = k.keys + parts[0];
-	k.sums = k.scores + parts[1];
-	k.queries = k.sums + parts[2];
-	k.values = k.queries + parts[3];
-	k.head = problem % t->heads;
-	k.first = task % t->tiles * QUERIES;
-	k.n = min64(t->query.count - k.first, QUERIES);
-	for (int v = 0; v < V_COUNT; v++)
-		k.at[v] = offset(&t->batch, v, problem / t->heads)
-			+ k.head * (v == V_V || v == V_Y ? t->dv : t->d);
-	for (int64_t i = 0; i < k.n; i++) {
-		k.max[i] = -INFINITY;
-		k.sum[i] = 0;
-	}
-	const float *q = k.queries;
-	if (t->copy_q)
-		copy_rows(t->view[V_Q], &t->query, V_Q, k.at[V_Q], k.first, k.n,
-			t->d, k.queries);
-	else
-		q = (const float *)(const void *)element(t->view[V_Q],
-			k.at[V_Q]) + k.first * t->q_step;
-	int lq = k.n < min64(t->query.count, QUERIES);
+	begin_task(t, task, work, &k);
 	int64_t end = visible_keys(t, &k);
 	for (int64_t first = 0; first < end; first += KEYS) {
 		int64_t n = min64(t->key.count - first, KEYS);
-		int64_t padded = round_up(n, LANES);
-		int lk = n < min64(t->key.count, KEYS);
-		const float *keys = k.keys;
-		turn_keys(t, &k, first, n);
-		gemm_run(&t->scores[lq][lk], 1, &keys, &q, k.scores);
-		if (t->causal || padded > n)
-			mask(t, &k, first, n, padded);
 		float down[QUERIES];
-		for (int64_t i = 0; i < k.n; i++)
-			down[i] = weigh(k.scores + i * KEYS, padded, &k.max[i],
-				&k.sum[i]);
-		add_values(t, &k, first, n, lq, lk, down);
+		make_scores(t, &k, first, n);
+		weigh(k.scores, round_up(k.n, LANES), n, k.max, k.sum, down);
+		add_values(t, &k, first, n, down);
 	}
 	store(t, &k);
 }
@@ -422,18 +412,18 @@ plan(Attend *t, const Operand *args, const Attr *attr)
 	find_dims(t, attr);
 	if (attr->causal)
 		find_causal(t, attr);
-	t->q_step = one_step(&t->query, V_Q, t->d);
+	t->k_step = one_step(&t->key, V_K, t->d);
 	t->v_step = one_step(&t->key, V_V, t->dv);
-	t->copy_q = t->q_step == 0 || t->view[V_Q]->dtype != DT_F32;
-	t->copy_v = t->v_step == 0 || t->v_step > VALUE_STEP_MAX
+	t->copy_k = t->k_step == 0 || t->k_step > STEP_MAX
+		|| t->view[V_K]->dtype != DT_F32;
+	t->copy_v = t->v_step == 0 || t->v_step > STEP_MAX
 		|| t->view[V_V]->dtype != DT_F32;
-	if (t->copy_q)
-		t->q_step = t->d;
+	if (t->copy_k)
+		t->k_step = t->d;
 	if (t->copy_v)
 		t->v_step = t->dv;
-	t->blocks = (t->dv + GEMM_EDGE - 1) / GEMM_EDGE;
-	t->block = min64(t->dv, round_up((t->dv + t->blocks - 1) / t->blocks,
-		16));
+	int64_t blocks = (t->dv + GEMM_EDGE - 1) / GEMM_EDGE;
+	t->block = round_up((t->dv + blocks - 1) / blocks, 16);
 	t->tiles = (t->query.count + QUERIES - 1) / QUERIES;
 	return K_OK;
 }
@@ -446,7 +436,6 @@ cpu_attend(const Ctx *ctx, const Operand *args, const Attr *attr)
 	int64_t problems = t.batch.count * t.heads;
 	if (status != K_OK || problems * t.query.count * t.dv == 0)
 		return status;
-	get_code(&t);
 	if (ctx->prepare)
 		return K_OK;
 	t.work = args[1 + op_nin(OP_attend)].part[0].data;

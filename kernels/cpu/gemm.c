@@ -1,212 +1,186 @@
-/* gemm.c - small products over lists of blocks: libxsmm's generated code where
- * there is some, else plain C.  No BLAS: OpenBLAS 0.3.21 on Haswell and Zen gives
- * a column other bits when it stands elsewhere among the columns of a call.
+/* gemm.c - small products over lists of blocks.
  *
- * libxsmm 1.17 sums each element as a chain of fused multiply-adds in the order
- * of k, whatever n is, with one exception: where m fits into one AVX-512 vector
- * and it works on 2 to 11 columns at a time, it keeps several partial sums.
- * Those m (16 and less) are done in plain C here, which has the chain's bits.
- * It also moves the addresses in the list of B, hence the copy.
+ * A tile of sums, a few vectors of channels by a few pixels, stays in registers
+ * while all blocks go by: of A it reads vectors, of B single numbers that it
+ * spreads over a vector.  Every sum is one chain of multiply-adds in the order of
+ * blocks and of k, in whatever tile it stands, so the shape of a call is chosen
+ * for speed alone.  This replaces a library: OpenBLAS 0.3.21 gives a column other
+ * bits when it stands elsewhere in a call, libxsmm 1.17 does where m fits into
+ * one vector; this is as fast as either (docs/performance.md).
  */
 #include "gemm.h"
 
-#include "../../ir/base.h"
+#include "vector.h"
 
-#include <libxsmm.h>
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-#ifdef __FMA__
-#include <immintrin.h>
-#endif
-
-enum {
-	ONE_VECTOR = 16,        /* m that libxsmm is not asked for */
-	LD_MAX = 1 << 22,       /* strides beyond might overflow its offsets */
-};
-
-static enum { PLAIN, XSMM } backend;
-
-/* ---- plain C: tiles of W channels by N columns, the sums in registers ---- */
-
-typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
-typedef float v4 __attribute__((vector_size(16), aligned(4), may_alias));
-typedef float v1;
-
-static inline v8
-fma_v8(v8 a, float b, v8 c)
-{
-#ifdef __FMA__
-	return (v8)_mm256_fmadd_ps((__m256)a, _mm256_set1_ps(b), (__m256)c);
+/* The widest vectors there are; so many in a tile that with EDGE pixels the sums
+ * and what is being multiplied just fit into the registers. */
+#if defined __AVX512F__
+typedef v16 wide;
+enum { LANES = 16, VECTORS = 4 };
+#define fma_wide fma_v16
+typedef __mmask16 Lanes;
+#elif defined __AVX2__
+typedef v8 wide;
+enum { LANES = 8, VECTORS = 2 };
+#define fma_wide fma_v8
+typedef __m256i Lanes;
 #else
-	for (int i = 0; i < 8; i++)
-		c[i] = fmaf(a[i], b, c[i]);
-	return c;
+typedef v4 wide;
+enum { LANES = 4, VECTORS = 2 };
+#define fma_wide fma_v4
+typedef int Lanes;
 #endif
-}
+enum { EDGE = 6 };
 
-static inline v4
-fma_v4(v4 a, float b, v4 c)
+/* ---- the first n lanes of a vector ---- */
+
+static inline Lanes
+first_lanes(int n)
 {
-#ifdef __FMA__
-	return (v4)_mm_fmadd_ps((__m128)a, _mm_set1_ps(b), (__m128)c);
+#if defined __AVX512F__
+	return (Lanes)((1u << n) - 1);
+#elif defined __AVX2__
+	__m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+	return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane);
 #else
-	for (int i = 0; i < 4; i++)
-		c[i] = fmaf(a[i], b, c[i]);
-	return c;
+	return n;
 #endif
 }
 
-static inline v1
-fma_v1(v1 a, float b, v1 c)
+static inline wide
+load_lanes(const float *p, Lanes l)
 {
-	return fmaf(a, b, c);
+#if defined __AVX512F__
+	return (wide)_mm512_maskz_loadu_ps(l, p);
+#elif defined __AVX2__
+	return (wide)_mm256_maskload_ps(p, l);
+#else
+	wide v = {0};
+	for (int i = 0; i < l; i++)
+		v[i] = p[i];
+	return v;
+#endif
 }
 
-/* V vectors of type T by N columns, from channel i and column j. */
-#define TILE(T, LANES, V, N) \
+static inline void
+store_lanes(float *p, Lanes l, wide v)
+{
+#if defined __AVX512F__
+	_mm512_mask_storeu_ps(p, l, (__m512)v);
+#elif defined __AVX2__
+	_mm256_maskstore_ps(p, l, (__m256)v);
+#else
+	for (int i = 0; i < l; i++)
+		p[i] = v[i];
+#endif
+}
+
+/* ---- tiles ---- */
+
+/* A call from one channel and one pixel on. */
+typedef struct Part {
+	const Gemm *g;
+	int count;
+	const float *const *a, *const *b;
+	int64_t a_at, b_at;
+	float *c;
+	Lanes last;             /* of the last vector, if that is not whole */
+} Part;
+
+/* Vector v of V at p; SOME: the last is not whole. */
+#define LOAD(p_, v, V, SOME) \
+	(SOME && v == V - 1 ? load_lanes((p_) + v * LANES, p->last) \
+		: *(const wide *)(const void *)((p_) + v * LANES))
+
+/* Without being told to unroll it gcc 12 writes the sums to memory every time. */
+#define EACH(i, n) _Pragma("GCC unroll 8") for (int i = 0; i < n; i++)
+
+/* V vectors of channels by N pixels.  The numbers of the pixels that come next
+ * are asked for in time: they may be far away. */
+#define TILE(V, SOME, N) \
 static void \
-tile_##T##_##V##_##N(const Gemm *g, int count, const float *const *a, \
-	const float *const *b, int i, int j, float *c) \
+tile_##V##_##SOME##_##N(const Part *p) \
 { \
-	T s[N][V]; \
-	c += j * g->ldc + i; \
-	for (int x = 0; x < N; x++) \
-		for (int v = 0; v < V; v++) \
-			s[x][v] = g->add ? *(const T *)(const void *) \
-				(c + x * g->ldc + v * LANES) : (T){0}; \
-	for (int t = 0; t < count; t++) { \
-		const float *p = a[t] + i, *q = b[t] + j * g->ldb; \
-		for (int k = 0; k < g->k; k++, p += g->lda, q++) { \
-			T w[V]; \
-			for (int v = 0; v < V; v++) \
-				w[v] = *(const T *)(const void *) \
-					(p + v * LANES); \
-			for (int x = 0; x < N; x++) \
-				for (int v = 0; v < V; v++) \
-					s[x][v] = fma_##T(w[v], \
-						q[x * g->ldb], s[x][v]); \
+	const Gemm *g = p->g; \
+	wide s[N][V]; \
+	EACH(x, N) \
+		EACH(v, V) \
+			s[x][v] = g->add ? LOAD(p->c + x * g->c_j, v, V, SOME) \
+				: (wide){0}; \
+	for (int t = 0; t < p->count; t++) { \
+		const float *a = p->a[t] + p->a_at, *b = p->b[t] + p->b_at; \
+		for (int k = 0; k < g->k; k++, a += g->a_k, b += g->b_k) { \
+			wide w[V]; \
+			if (k % 16 == 0) \
+				EACH(x, N) \
+					__builtin_prefetch(b + (x + N) * g->b_j); \
+			EACH(v, V) \
+				w[v] = LOAD(a, v, V, SOME); \
+			EACH(x, N) \
+				EACH(v, V) \
+					s[x][v] = fma_wide(w[v], \
+						b[x * g->b_j], s[x][v]); \
 		} \
 	} \
-	for (int x = 0; x < N; x++) \
-		for (int v = 0; v < V; v++) \
-			*(T *)(void *)(c + x * g->ldc + v * LANES) = s[x][v]; \
+	EACH(x, N) \
+		EACH(v, V) { \
+			float *c = p->c + x * g->c_j + v * LANES; \
+			if (SOME && v == V - 1) \
+				store_lanes(c, p->last, s[x][v]); \
+			else \
+				*(wide *)(void *)c = s[x][v]; \
+		} \
 }
-#define TILES(T, LANES, V) \
-	TILE(T, LANES, V, 6) TILE(T, LANES, V, 3) TILE(T, LANES, V, 1) \
+
+/* All pixels, in tiles as even as can be: with one pixel alone the multipliers
+ * wait for each other. */
+#define PIXELS(V, SOME) \
+TILE(V, SOME, 1) TILE(V, SOME, 2) TILE(V, SOME, 3) \
+TILE(V, SOME, 4) TILE(V, SOME, 5) TILE(V, SOME, 6) \
 static void \
-columns_##T##_##V(const Gemm *g, int count, const float *const *a, \
-	const float *const *b, int i, float *c) \
+pixels_##V##_##SOME(Part *p) \
 { \
-	int j = 0; \
-	for (; j + 6 <= g->n; j += 6) \
-		tile_##T##_##V##_6(g, count, a, b, i, j, c); \
-	for (; j + 3 <= g->n; j += 3) \
-		tile_##T##_##V##_3(g, count, a, b, i, j, c); \
-	for (; j < g->n; j++) \
-		tile_##T##_##V##_1(g, count, a, b, i, j, c); \
-}
-TILES(v8, 8, 2) TILES(v8, 8, 1) TILES(v4, 4, 1) TILES(v1, 1, 1)
-
-static void
-run_plain(const Gemm *g, int count, const float *const *a,
-	const float *const *b, float *c)
-{
-	int i = 0;
-	for (; i + 16 <= g->m; i += 16)
-		columns_v8_2(g, count, a, b, i, c);
-	for (; i + 8 <= g->m; i += 8)
-		columns_v8_1(g, count, a, b, i, c);
-	for (; i + 4 <= g->m; i += 4)
-		columns_v4_1(g, count, a, b, i, c);
-	for (; i < g->m; i++)
-		columns_v1_1(g, count, a, b, i, c);
+	float *c = p->c; \
+	int n = p->g->n, tiles = (n + EDGE - 1) / EDGE; \
+	for (int i = 0, j = 0, next; i < tiles; i++, j = next) { \
+		next = (int)((int64_t)n * (i + 1) / tiles); \
+		p->b_at = j * p->g->b_j; \
+		p->c = c + j * p->g->c_j; \
+		switch (next - j) { \
+		case 1: tile_##V##_##SOME##_1(p); break; \
+		case 2: tile_##V##_##SOME##_2(p); break; \
+		case 3: tile_##V##_##SOME##_3(p); break; \
+		case 4: tile_##V##_##SOME##_4(p); break; \
+		case 5: tile_##V##_##SOME##_5(p); break; \
+		default: tile_##V##_##SOME##_6(p); break; \
+		} \
+	} \
 }
 
-/* ---- libxsmm ---- */
+PIXELS(1, 0) PIXELS(1, 1) PIXELS(2, 0) PIXELS(2, 1)
+#ifdef __AVX512F__
+PIXELS(3, 0) PIXELS(3, 1) PIXELS(4, 0) PIXELS(4, 1)
+#endif
 
-static void
-get_xsmm(Gemm *g)
-{
-	if (g->m <= ONE_VECTOR || g->lda > LD_MAX || g->ldc > LD_MAX)
-		return;
-	/* columns that overlap or lie far apart go one by one */
-	if (g->ldb < g->k || g->ldb > LD_MAX)
-		g->each = 1;
-	libxsmm_blasint lda = (int)g->lda, ldc = (int)g->ldc;
-	libxsmm_blasint ldb = g->each == 1 ? g->k : (int)g->ldb;
-	float one = 1, beta = g->add;
-	g->fn = (void (*)(void))libxsmm_smmdispatch_reducebatch_addr(g->m,
-		g->each, g->k, &lda, &ldb, &ldc, &one, &beta, NULL, NULL);
-}
-
-static void
-run_xsmm(const Gemm *g, int count, const float *const *a,
-	const float *const *b, float *c)
-{
-	libxsmm_smmfunction_reducebatch_addr fn
-		= (libxsmm_smmfunction_reducebatch_addr)g->fn;
-	for (int j = 0; j < g->n; j += g->each) {
-		const float *pa[GEMM_BATCH], *pb[GEMM_BATCH];
-		for (int t = 0; t < count; t++) {
-			pa[t] = a[t];
-			pb[t] = b[t] + j * g->ldb;
-		}
-		unsigned long long blocks = (unsigned)count;
-		fn(pa, pb, c + j * g->ldc, &blocks);
-	}
-}
-
-/* ---- the layer ---- */
-
-Gemm
-gemm_get(int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb,
-	int64_t ldc, bool add)
-{
-	Gemm g = {(int)m, (int)n, (int)k, lda, ldb, ldc, add, NULL, (int)n};
-	if (backend == XSMM)
-		get_xsmm(&g);
-	return g;
-}
+/* [vectors - 1][whether the last is not whole] */
+static void (*const pixels[VECTORS][2])(Part *p) = {
+	{pixels_1_0, pixels_1_1}, {pixels_2_0, pixels_2_1},
+#ifdef __AVX512F__
+	{pixels_3_0, pixels_3_1}, {pixels_4_0, pixels_4_1},
+#endif
+};
 
 void
 gemm_run(const Gemm *g, int count, const float *const *a,
 	const float *const *b, float *c)
 {
-	if (g->fn)
-		run_xsmm(g, count, a, b, c);
-	else
-		run_plain(g, count, a, b, c);
-}
-
-/* Whether libxsmm generates code here that has the bits of plain C: a chain of
- * fused multiply-adds needs AVX2 or better. */
-static bool
-xsmm_usable(void)
-{
-#ifdef __x86_64__
-	libxsmm_init();
-	return libxsmm_get_target_archid() >= LIBXSMM_X86_AVX2
-		&& libxsmm_get_target_archid() <= LIBXSMM_X86_ALLFEAT;
-#else
-	return false;
-#endif
-}
-
-/* SLUICE_GEMM=plain asks for plain C where libxsmm is to be had. */
-void
-cpu_init(void)
-{
-	const char *want = getenv("SLUICE_GEMM");
-	backend = xsmm_usable() ? XSMM : PLAIN;
-	if (want && !strcmp(want, "plain"))
-		backend = PLAIN;
-	else if (want && *want && strcmp(want, "libxsmm"))
-		warn("SLUICE_GEMM=%s is not known: libxsmm, plain", want);
-}
-
-const char *
-cpu_backend(void)
-{
-	return backend == XSMM ? "libxsmm" : "plain";
+	Part p = {.g = g, .count = count, .a = a, .b = b};
+	for (int i = 0; i < g->m; i += VECTORS * LANES) {
+		int m = g->m - i < VECTORS * LANES ? g->m - i : VECTORS * LANES;
+		int vectors = (m + LANES - 1) / LANES, rest = m % LANES;
+		p.a_at = i;
+		p.c = c + i;
+		p.last = first_lanes(rest);
+		pixels[vectors - 1][rest > 0](&p);
+	}
 }

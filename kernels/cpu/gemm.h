@@ -6,8 +6,7 @@
  * i < m are output channels and lie side by side in A and C; j < n are pixels.
  * In f32, summed in the order of the list and of k, so neither n, nor the
  * neighbours of an element, nor where a list was cut in two (beta = 1) change
- * its bits: the sum is a chain of fused multiply-adds with every backend, and all
- * have the same bits.
+ * its bits.
  */
 #ifndef SLUICE_GEMM_H
 #define SLUICE_GEMM_H
@@ -19,21 +18,16 @@ enum {
 	GEMM_BATCH = 32,        /* most blocks in a call */
 };
 
-/* A product's shape, and the code for it. */
+/* A product's shape: 0 < m <= GEMM_EDGE, n and k > 0; the steps may be anything,
+ * 0 included. */
 typedef struct Gemm {
 	int m, n, k;
-	int64_t lda, ldb, ldc;  /* elements between the k of A, the j of B, C */
+	/* elements between the k of A, the j and the k of B, the j of C */
+	int64_t a_k, b_j, b_k, c_j;
 	bool add;               /* beta = 1, else 0 */
-	void (*fn)(void);       /* libxsmm's kernel; NULL: portable code */
-	int each;               /* columns in a call of fn: n, or 1 */
 } Gemm;
 
-/* Finds or generates the code for a shape: 0 < m <= GEMM_EDGE, n and k > 0; ldb
- * may be anything, 0 included.  Generating allocates, so kernels do it when they
- * are prepared; later calls find it. */
-Gemm gemm_get(int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb,
-	int64_t ldc, bool add);
-/* Does it for `count` blocks; 0 < count <= GEMM_BATCH. */
+/* Does it for `count` blocks. */
 void gemm_run(const Gemm *g, int count, const float *const *a,
 	const float *const *b, float *c);
 

@@ -2,6 +2,7 @@
  * double, in sixteen partial sums whose places depend on c alone.
  */
 #include "loops.h"
+#include "vector.h"
 
 #include "../../ir/base.h"
 
@@ -94,7 +95,7 @@ norm_row(const Walk *w, const Block *b, double eps, Affine *f)
 		/* y may be x, never only overlap it */
 		#pragma GCC ivdep
 		for (int64_t i = 0; i < m; i++)
-			y[i] = __builtin_fmaf((x[i] - mean) * rstd, g[i], t[i]);
+			y[i] = kernel_fma((x[i] - mean) * rstd, g[i], t[i]);
 		row_store(ty, py, w->step[0], y, m);
 	}
 }

@@ -1,15 +1,15 @@
 /* mathf.h - exp and the activations in f32, written so that the compiler can
  * vectorise them and that every element gets the same bits wherever it stands:
  * no branches, no library calls, only operations that IEEE 754 rounds in one
- * way (fma is explicit).  Include it only from files that are compiled with
- * KERNEL_FLAGS: without contraction, and with fma as an instruction.
+ * way.
  */
 #ifndef SLUICE_MATHF_H
 #define SLUICE_MATHF_H
 
+#include "vector.h"
+
 #include "../../ir/ops.h"
 
-#include <stdint.h>
 #include <string.h>
 
 /* e^x within 1.1 units in the last place for x in -87.3 .. 88.3; 0 below that,
@@ -19,21 +19,21 @@ static inline float
 mathf_exp(float x)
 {
 	const float round = 12582912.f;         /* 1.5 * 2^23 */
-		float edge = x < -87.3f ? 0.f : x > 88.3f ? __builtin_inff() : 1.f;
+	float edge = x < -87.3f ? 0.f : x > 88.3f ? __builtin_inff() : 1.f;
 	x = x < -87.3f ? -87.3f : x;
 	x = x > 88.3f ? 88.3f : x;
-	float shifted = __builtin_fmaf(x, 1.44269504f, round);
+	float shifted = kernel_fma(x, 1.44269504f, round);
 	float n = shifted - round;
 	/* ln 2 in two parts: the first has few bits, so n times it is exact */
-	float r = __builtin_fmaf(n, -0.693145752f, x);
-	r = __builtin_fmaf(n, -1.42860677e-6f, r);
+	float r = kernel_fma(n, -0.693145752f, x);
+	r = kernel_fma(n, -1.42860677e-6f, r);
 	float p = 0.00019891080f;
-	p = __builtin_fmaf(p, r, 0.00139337307f);
-	p = __builtin_fmaf(p, r, 0.00833331084f);
-	p = __builtin_fmaf(p, r, 0.0416664642f);
-	p = __builtin_fmaf(p, r, 0.166666667f);
-	p = __builtin_fmaf(p, r, 0.5f);
-	float y = __builtin_fmaf(p, r * r, r) + 1.f;
+	p = kernel_fma(p, r, 0.00139337307f);
+	p = kernel_fma(p, r, 0.00833331084f);
+	p = kernel_fma(p, r, 0.0416664642f);
+	p = kernel_fma(p, r, 0.166666667f);
+	p = kernel_fma(p, r, 0.5f);
+	float y = kernel_fma(p, r * r, r) + 1.f;
 	/* n stands in the low bits of `shifted`; 2^n as bits of a float */
 	uint32_t bits;
 	memcpy(&bits, &shifted, sizeof bits);
@@ -63,17 +63,17 @@ static inline float
 mathf_gelu(float x)
 {
 	float t = x < 0.f ? -x : x;
-	float u = 1.f / __builtin_fmaf(t, 0.25f, 1.f);
+	float u = 1.f / kernel_fma(t, 0.25f, 1.f);
 	float p = 0.02086837914f;
-	p = __builtin_fmaf(p, u, -0.08584454518f);
-	p = __builtin_fmaf(p, u, 0.1051811717f);
-	p = __builtin_fmaf(p, u, -0.04187508248f);
-	p = __builtin_fmaf(p, u, 0.07014843256f);
-	p = __builtin_fmaf(p, u, 0.05646451473f);
-	p = __builtin_fmaf(p, u, 0.0821923161f);
-	p = __builtin_fmaf(p, u, 0.09338766548f);
-	p = __builtin_fmaf(p, u, 0.09974172323f);
-	p = __builtin_fmaf(p, u, 0.09973543332f);
+	p = kernel_fma(p, u, -0.08584454518f);
+	p = kernel_fma(p, u, 0.1051811717f);
+	p = kernel_fma(p, u, -0.04187508248f);
+	p = kernel_fma(p, u, 0.07014843256f);
+	p = kernel_fma(p, u, 0.05646451473f);
+	p = kernel_fma(p, u, 0.0821923161f);
+	p = kernel_fma(p, u, 0.09338766548f);
+	p = kernel_fma(p, u, 0.09974172323f);
+	p = kernel_fma(p, u, 0.09973543332f);
 	float tail = x * (u * p * mathf_exp(-0.5f * t * t));
 	return x < 0.f ? tail : x - tail;
 }
@@ -82,7 +82,7 @@ mathf_gelu(float x)
 static inline float
 mathf_gelu_tanh(float x)
 {
-	float z = x * __builtin_fmaf(x * x, 0.0713548163f, 1.59576912f);
+	float z = x * kernel_fma(x * x, 0.0713548163f, 1.59576912f);
 	return x / (1.f + mathf_exp(-z));
 }
 

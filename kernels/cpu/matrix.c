@@ -48,11 +48,7 @@ matrix_work_bytes(Op op, const Operand *args, const Attr *attr)
 	return bytes;
 }
 
-/* ---- a region's tiles, tasks and code ---- */
-
-/* Blocks of output channels are as wide as the first, or the last of a row
- * part; column blocks as wide as the first, or the last of a column part. */
-enum { WIDTHS = 2, KINDS = 2, PARTS = 2 };
+/* ---- a region's tiles and tasks ---- */
 
 typedef struct Tiles {
 	Region region;
@@ -60,9 +56,6 @@ typedef struct Tiles {
 	int64_t width, in_run;  /* pixels of a tile, tiles in a run */
 	int64_t tiles, group;   /* all; in a group */
 	int64_t groups, tasks;
-	bool ready;             /* code is there */
-	/* [narrow tile][row kind][column part][column kind][add] */
-	Gemm code[WIDTHS][KINDS][PARTS][KINDS][2];
 } Tiles;
 
 typedef struct Run {
@@ -98,52 +91,6 @@ plan_tiles(const Run *run, Tiles *t)
 		t->group = clamp64(t->tiles / wanted, 1, t->group);
 	t->groups = (t->tiles + t->group - 1) / t->group;
 	t->tasks = t->groups * run->row_blocks;
-	t->ready = false;
-}
-
-/* Rows of the block `i` of a row part, columns of a part's kind. */
-static int64_t
-rows_of(const Matrix *m, int kind)
-{
-	int64_t rest = m->layout.rows[0] % GEMM_EDGE;
-	return kind ? rest : m->layout.rows[0] < GEMM_EDGE ? 0 : GEMM_EDGE;
-}
-
-static int64_t
-cols_of(const Matrix *m, int part, int kind)
-{
-	int64_t rest = m->layout.cols[part] % GEMM_EDGE;
-	return kind ? rest : m->layout.cols[part] < GEMM_EDGE ? 0 : GEMM_EDGE;
-}
-
-/* Finds the code for tiles of `n` pixels. */
-static void
-get_code(const Run *run, Tiles *t, int narrow, int64_t n)
-{
-	const Matrix *m = &run->m;
-	for (int i = 0; i < KINDS * PARTS * KINDS * 2; i++) {
-		int row = i >> 3 & 1, part = i >> 2 & 1, col = i >> 1 & 1;
-		int64_t rows = rows_of(m, row), cols = cols_of(m, part, col);
-		if (!rows || !cols)
-			continue;
-		int64_t pitch = run->convert_x ? cols
-			: t->box.step[V_X + part][t->box.dims - 1];
-		if (n == 1)
-			pitch = cols;
-		t->code[narrow][row][part][col][i & 1] = gemm_get(rows, n, cols,
-			rows, pitch, rows, i & 1);
-	}
-}
-
-static void
-get_all_code(const Run *run, Tiles *t)
-{
-	int64_t n = t->box.n[t->box.dims - 1];
-	int64_t last = n - (t->in_run - 1) * t->width;
-	get_code(run, t, 0, t->width);
-	if (last != t->width)
-		get_code(run, t, 1, last);
-	t->ready = true;
 }
 
 /* ---- a task ---- */
@@ -171,7 +118,7 @@ find_tile(const Tiles *t, int64_t i)
 
 /* Blocks of the matrix that are used together: all have `cols` columns. */
 typedef struct Chunk {
-	int n, part, kind;
+	int n, part;
 	int64_t cols;
 	const float *a[GEMM_BATCH];     /* [cols][rows] */
 	int64_t x[GEMM_BATCH];  /* offset of the input from the first tap's */
@@ -181,7 +128,7 @@ typedef struct Task {
 	const Run *run;
 	const Tiles *tiles;
 	int64_t row, rows;      /* output channels, in a row part */
-	int row_kind, half;     /* half: the row part */
+	int half;               /* the row part */
 	float *weights, *pixels;
 } Task;
 
@@ -198,7 +145,6 @@ next_chunk(const Task *t, int64_t taps, int64_t *next, Chunk *c)
 		if (c->n == 0) {
 			c->cols = p.cols;
 			c->part = p.part;
-			c->kind = p.cols < GEMM_EDGE;
 		}
 		if (p.cols != c->cols || p.part != c->part
 			|| c->n == (p.cols > THIN ? CHUNK : GEMM_BATCH))
@@ -251,9 +197,14 @@ add_chunk(const Task *t, const Tile *tile, const Chunk *c, bool add,
 		b[i] = t->run->convert_x ? t->pixels + i * tile->n * c->cols
 			: (const float *)(const void *)x->data
 			+ tile->at[V_X + c->part] + c->x[i];
-	int narrow = tile->n != t->tiles->width;
-	gemm_run(&t->tiles->code[narrow][t->row_kind][c->part][c->kind][add],
-		c->n, c->a, b, sums);
+	const Box *box = &t->tiles->box;
+	Gemm g = {
+		.m = (int)t->rows, .n = (int)tile->n, .k = (int)c->cols,
+		.a_k = t->rows, .b_k = 1, .c_j = t->rows, .add = add,
+		.b_j = t->run->convert_x ? c->cols
+			: box->step[V_X + c->part][box->dims - 1],
+	};
+	gemm_run(&g, c->n, c->a, b, sums);
 }
 
 /* Finishes a tile whose sums are complete; `gate` as in matrix.h. */
@@ -306,7 +257,6 @@ run_task(const Run *run, const Tiles *tiles, int64_t task, char *work)
 	int64_t end = min64(first + tiles->group, tiles->tiles);
 	Task t = {.run = run, .tiles = tiles, .row = block * GEMM_EDGE};
 	t.rows = min64(m->layout.rows[0] - t.row, GEMM_EDGE);
-	t.row_kind = t.rows < GEMM_EDGE;
 	float *sums = (float *)(void *)work;
 	int64_t gate = m->geglu ? PANEL * GEMM_EDGE : 0;
 	t.weights = sums + gate + PANEL * GEMM_EDGE;
@@ -340,20 +290,7 @@ run_thread(const Run *run, int64_t *counter, char *work)
 				return;
 			plan_tiles(run, &tiles);
 		}
-		if (!tiles.ready)
-			get_all_code(run, &tiles);
 		run_task(run, &tiles, task - before, work);
-	}
-}
-
-static void
-prepare(const Run *run)
-{
-	Tiles tiles;
-	bool more = region_first(&run->m, &tiles.region);
-	for (; more; more = region_next(&run->m, &tiles.region)) {
-		plan_tiles(run, &tiles);
-		get_all_code(run, &tiles);
 	}
 }
 
@@ -413,10 +350,8 @@ matrix_run(const Ctx *ctx, Op op, const Operand *args, const Attr *attr)
 	run.convert_x = !x_is_f32(&args[1]);
 	run.convert_w = m->w->dtype != DT_F32;
 	run.threads = useful_threads(ctx, m);
-	if (ctx->prepare) {
-		prepare(&run);
+	if (ctx->prepare)
 		return K_OK;
-	}
 	run.work = args[1 + nin].part[0].data;
 	run.work_bytes = matrix_work_bytes(op, args, attr);
 	int64_t counter = 0;

@@ -353,7 +353,7 @@ apply_rows(const Apply *f, const Block *out, int64_t c, int64_t n, int64_t r0,
 		/* y may be x, never only overlap it */
 		#pragma GCC ivdep
 		for (int64_t i = 0; i < n; i++)
-			y[i] = __builtin_fmaf(x[i] - ch.mean[i], ch.scale[i],
+			y[i] = kernel_fma(x[i] - ch.mean[i], ch.scale[i],
 				ch.beta[i]);
 		mathf_act(f->act, y, n);
 		row_store(in->dtype[0], b.p[0] + aty, in->step[0], y, n);
