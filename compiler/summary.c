@@ -7,13 +7,27 @@
 
 /* ---- made while emitting ---- */
 
-/* Seconds of the steps of each phase, the denoising loop's taken as often as
- * there are steps; and flops of all. */
+/* Seconds of one execution of a step to its instructions (a concat has several
+ * copies), and of all to its groups. */
+static void
+book(Emitter *e, uint32_t step, double seconds, double runs)
+{
+	const Step *s = &e->p->steps.at[step];
+	uint32_t first = e->step_insn[step], n = e->step_insn[step + 1] - first;
+	int loop = s->kind == STEP_NODE ? e->p->plan[s->id].loop : LOOP_NONE;
+	for (uint32_t i = first; i < first + n; i++)
+		e->code.at[i].seconds = (float)(seconds / n);
+	for (; loop != LOOP_NONE; loop = e->p->loops.at[loop].parent)
+		e->groups.at[e->group_of_loop[loop]].predicted_seconds
+			+= runs * seconds;
+}
+
+/* Predicted seconds of instructions, groups, phases (the denoising loop's taken
+ * as often as there are steps) and all; and flops of all. */
 static void
 predict(Emitter *e)
 {
 	const Program *p = e->p;
-	const Profile *c = cost_profile();
 	size_t phase = 0;
 	double times = 1;
 	int64_t slices[LOOPS_DEEP + 1] = {1};
@@ -24,32 +38,30 @@ predict(Emitter *e)
 			&& e->step_insn[i] >= e->phases.at[phase + 1].first)
 			phase++;
 		bool over_steps = s->id == UINT32_MAX;
-		double seconds = 0;
-		if (s->kind == STEP_LOOP && over_steps)
+		double seconds = 0, runs = times * (double)slices[depth];
+		if (s->kind == STEP_LOOP && over_steps) {
 			times = (double)s->count;
-		else if (s->kind == STEP_NEXT && over_steps)
+		} else if (s->kind == STEP_NEXT && over_steps) {
 			times = 1;
-		else if (s->kind == STEP_LOOP) {
+		} else if (s->kind == STEP_LOOP) {
 			slices[depth + 1] = slices[depth] * s->count;
 			depth++;
-		} else if (s->kind == STEP_NEXT)
+		} else if (s->kind == STEP_NEXT) {
 			depth--;
-		else if (s->kind == STEP_LOAD)
-			seconds = (double)slices[depth] * cost_load(c,
+		} else if (s->kind == STEP_LOAD) {
+			seconds = cost_load(cost_profile(),
 				p->storages.at[p->storage_of[s->id]].bytes);
-		else if (s->kind == STEP_NODE) {
+			book(e, i, seconds, runs);
+		} else if (s->kind == STEP_NODE) {
 			double repeats;
-			seconds = node_seconds(p, s->id, &repeats);
+			seconds = node_seconds(p, s->id, &repeats)
+				/ (double)slices[depth];
+			book(e, i, seconds, runs);
 			e->plan.head.flops += times * repeats
 				* node_flops(e->g, &e->g->nodes.at[s->id]);
 		}
-		e->phases.at[phase].predicted_seconds += times * seconds;
-		e->plan.head.predicted_seconds += times * seconds;
-		for (int d = p->plan && s->kind == STEP_NODE
-			? p->plan[s->id].loop : LOOP_NONE; d != LOOP_NONE;
-			d = p->loops.at[d].parent)
-			e->groups.at[e->group_of_loop[d]].predicted_seconds
-				+= times * seconds;
+		e->phases.at[phase].predicted_seconds += runs * seconds;
+		e->plan.head.predicted_seconds += runs * seconds;
 	}
 }
 

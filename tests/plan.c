@@ -159,7 +159,7 @@ test_file_messages(void)
 		CHECK(!parses(x, &e) && strstr(e.text, message), "%s", e.text); \
 	} while (0)
 	DAMAGE("another format version is named", f->head.version = 7,
-		"compiled by format 7, this is format 1");
+		"compiled by format 7, this is format 2");
 	DAMAGE("another list of ops is named", f->head.ops_hash ^= 1,
 		"another list of ops");
 	DAMAGE("another kind of file is no plan", f->head.magic[0] = 'X',
@@ -355,6 +355,8 @@ test_code(void)
 	BREAK(p->code[s.copy].a = 1, "fields of a control");
 	BREAK(p->code[s.copy].b = 1, "fields of a control");
 	BREAK(p->code[0].noperands = 1, "has operands");
+	BREAK(p->code[0].seconds = -1, "predicted time is -1 s");
+	BREAK(p->code[s.copy].seconds = 1.0f / 0.0f, "predicted time is inf");
 	BREAK(p->code[0].attr = 1, "has operands or attributes");
 	BREAK(p->code[0].a = p->n_weights, "no weight");
 	BREAK(p->code[1].b = 1, "no weight");
@@ -501,7 +503,7 @@ static void
 test_disassembly(void)
 {
 	static const char *const lines[] = {
-		"plan test  format 1  target cpu  type f32  threads 2  steps 2\n",
+		"plan test  format 2  target cpu  type f32  threads 2  steps 2\n",
 		"input x#0: f32[h=4, w=4, c=8]\n",
 		"weight conv.weight#3: [8, 16, 3, 3] packed rows 8+0 cols 8+8 "
 			"taps 9\n",

@@ -365,6 +365,7 @@ write_insn(Writer *w, const PlanInsn *in)
 		write_operands(w, in);
 		write_attr(w, (Op)in->op, &w->p->attrs[in->attr]);
 	}
+	real(w, "predicted_seconds", (double)in->seconds);
 	string(w, "scope", d->scope);
 	string(w, "component", d->component);
 	string(w, "file", d->file);

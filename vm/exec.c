@@ -85,7 +85,7 @@ struct Vm {
 	Ctx ctx;
 	uint32_t main_loop;     /* the denoising loop, PLAN_NONE: none */
 	int64_t insns;          /* in all, loops unrolled */
-	double work;            /* in all, in seconds of an imagined machine */
+	double work;            /* in all, in predicted seconds */
 	Life *life;             /* of each buffer, when poisoning */
 	VmTimes times;
 	VmProgress progress;
@@ -214,22 +214,6 @@ empty_result(const Operand *args)
 	return view_elements(&args[0].part[0]) == 0;
 }
 
-/* Seconds that an instruction would take on a machine of 50 GFLOP/s and
- * 5 GB/s: the weights of the progress report. */
-static double
-insn_work(const Plan *p, const PlanInsn *insn, const Operand *args)
-{
-	int n = 1 + op_nin((Op)insn->op);
-	return operands_flops((Op)insn->op, args, &p->attrs[insn->attr]) / 50e9
-		+ (double)operands_bytes(args, n) / 5e9;
-}
-
-static double
-load_work(const Plan *p, uint32_t w)
-{
-	return (double)p->buffers[p->weights[w].buffer].bytes / 1e9;
-}
-
 static int
 kernel_failed(Vm *vm, uint32_t pc, KStatus status)
 {
@@ -272,14 +256,12 @@ prepare(Vm *vm)
 				w.r[0] = p->head.steps - 1;
 		}
 		vm->insns += times;
-		if (insn->op == CTL_load)
-			vm->work += (double)times * load_work(p, insn->a);
+		vm->work += (double)times * (double)insn->seconds;
 		if (insn->op >= CTL_BASE)
 			continue;
 		operands_build(p, vm->arena, insn, w.r, args);
 		if (empty_result(args))
 			continue;
-		vm->work += (double)times * insn_work(p, insn, args);
 		int code = call_kernel(vm, w.pc, args);
 		if (code != EXIT_OK)
 			return code;
@@ -509,7 +491,8 @@ report(Vm *vm, const Walk *w, double now)
 	g->steps = vm->main_loop == PLAN_NONE ? 0 : vm->plan->head.steps;
 	g->step = inside ? w->r[0] : w->pc > vm->main_loop ? g->steps : 0;
 	g->seconds = now - vm->start;
-	g->fraction = vm->work > 0 ? vm->work_done / vm->work : 0;
+	g->fraction = vm->work > 0 ? vm->work_done / vm->work
+		: (double)g->insn / (double)max64(vm->insns, 1);
 	if (g->fraction > 1)
 		g->fraction = 1;
 	g->phase = phase_name(vm->plan, w->pc);
@@ -558,7 +541,6 @@ run_compute(Vm *vm, const Walk *w)
 	vm->times.op_flops[insn->op] += operands_flops((Op)insn->op, args,
 		&p->attrs[insn->attr]);
 	vm->times.op_calls[insn->op]++;
-	vm->work_done += insn_work(p, insn, args);
 	return check_result(vm, w, args);
 }
 
@@ -569,7 +551,6 @@ run_load(Vm *vm, uint32_t pc)
 	uint32_t weight = p->code[pc].a;
 	const PlanBuffer *b = &p->buffers[p->weights[weight].buffer];
 	touch(vm, b->offset + b->bytes);
-	vm->work_done += load_work(p, weight);
 	if (vm->loader && !(waits_at_once(p, pc) && loader_idle(vm->loader))) {
 		loader_begin(vm->loader, weight);
 		return EXIT_OK;
@@ -638,6 +619,7 @@ run_code(Vm *vm)
 		if (vm->o.poison && (insn->op != CTL_next || leaves))
 			poison_after(vm, w.pc);
 		vm->progress.insn++;
+		vm->work_done += (double)insn->seconds;
 		if (end >= vm->next_report && !report(vm, &w, end))
 			return vm_fail(vm, EXIT_INTERRUPTED, "interrupted");
 	}

@@ -270,6 +270,9 @@ check_insn(const Plan *p, uint32_t i, PlanError *e)
 	} else if (in->noperands || in->attr || in->first_operand) {
 		return plan_fail_at(p, e, i, "it has operands or attributes");
 	}
+	if (!sane((double)in->seconds))
+		return plan_fail_at(p, e, i, "its predicted time is %g s",
+			(double)in->seconds);
 	return true;
 }
 

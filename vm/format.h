@@ -45,7 +45,7 @@ _Static_assert(sizeof(PlanDim) == 144, "layout of the file");
 _Static_assert(sizeof(PlanView) == 24, "layout of the file");
 _Static_assert(sizeof(PlanOperand) == 8, "layout of the file");
 _Static_assert(sizeof(Attr) == 136, "layout of the file");
-_Static_assert(sizeof(PlanInsn) == 24, "layout of the file");
+_Static_assert(sizeof(PlanInsn) == 28, "layout of the file");
 _Static_assert(sizeof(PlanWeight) == 104, "layout of the file");
 _Static_assert(sizeof(PlanPort) == 144, "layout of the file");
 _Static_assert(sizeof(PlanTable) == 24, "layout of the file");

@@ -160,14 +160,3 @@ operands_flops(Op op, const Operand *args, const Attr *attr)
 	}
 	return 0;
 }
-
-int64_t
-operands_bytes(const Operand *args, int n)
-{
-	int64_t bytes = 0;
-	for (int i = 0; i < n; i++)
-		for (int k = 0; k < args[i].parts; k++)
-			bytes += view_elements(&args[i].part[k])
-				* dtype_bytes(args[i].part[k].dtype);
-	return bytes;
-}

@@ -30,7 +30,5 @@ int64_t view_nonfinite(const View *v);
 /* Floating point operations of a matrix op, 2 for each multiply-add; 0 for the
  * others. */
 double operands_flops(Op op, const Operand *args, const Attr *attr);
-/* Bytes of the boxes of args[0 .. n - 1], for weighing progress. */
-int64_t operands_bytes(const Operand *args, int n);
 
 #endif

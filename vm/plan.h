@@ -17,7 +17,7 @@
 #include "../ir/ops.h"
 
 enum {
-	PLAN_VERSION = 1,
+	PLAN_VERSION = 2,
 	PLAN_REGS = 4,          /* r0 is the denoising step when there is one */
 	PLAN_NESTING = 4,       /* loops within loops; one register each */
 	PLAN_ALIGN = 256,       /* of every buffer's offset */
@@ -88,6 +88,7 @@ typedef struct PlanInsn {
 	uint32_t first_operand;
 	uint32_t a, b;          /* control: see control.def */
 	uint32_t debug;         /* index into debugs */
+	float seconds;          /* predicted, of one execution */
 } PlanInsn;
 
 /* A weight as the file has it, and the buffer it is loaded to. */
