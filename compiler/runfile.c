@@ -25,44 +25,19 @@ typedef struct Loader {
 
 /* ---- errors ---- */
 
-/* Adds the source line and a caret. */
-static void
-show_line(const Loader *l, int line, int column, char *out, size_t size)
-{
-	const char *s = l->text, *end = l->text + l->size;
-	for (int i = 1; i < line && s; i++) {
-		s = memchr(s, '\n', (size_t)(end - s));
-		s = s ? s + 1 : NULL;
-	}
-	if (!s || line < 1)
-		return;
-	const char *stop = memchr(s, '\n', (size_t)(end - s));
-	int n = (int)((stop ? stop : end) - s);
-	if (n > 160 || column > 160)
-		return;
-	snprintf(out, size, "\n  %.*s\n  %*s", n, s, column, "^");
-	/* a tab stands under a tab */
-	char *caret = strrchr(out, '\n') + 3;
-	for (int i = 0; i < n && i + 1 < column; i++)
-		if (s[i] == '\t')
-			caret[i] = '\t';
-}
-
 static bool __attribute__((format(printf, 4, 5)))
 fail_at(Loader *l, int line, int column, const char *fmt, ...)
 {
-	char text[400], source[400] = "";
+	char text[400];
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	if (l->set) {
+	if (l->set)
 		snprintf(l->err, RUNFILE_ERR, "--set %.200s: %s", l->set, text);
-	} else {
-		show_line(l, line, column, source, sizeof source);
-		snprintf(l->err, RUNFILE_ERR, "%.200s:%d:%d: %s%s", l->run->path,
-			line, column, text, source);
-	}
+	else
+		yaml_explain(l->run->path, l->text, l->size, line, column, text,
+			l->err, RUNFILE_ERR);
 	return false;
 }
 

@@ -305,3 +305,38 @@ yaml_json(Arena *a, const Yaml *y)
 		key[i] = y->key[i].text;
 	return *json_map(a, y->n, key, item);
 }
+
+/* ---- messages ---- */
+
+/* Adds the source line and a caret. */
+static void
+show_line(const char *s, const char *end, int line, int column, char *out,
+	size_t size)
+{
+	for (int i = 1; i < line && s; i++) {
+		s = memchr(s, '\n', (size_t)(end - s));
+		s = s ? s + 1 : NULL;
+	}
+	if (!s || line < 1)
+		return;
+	const char *stop = memchr(s, '\n', (size_t)(end - s));
+	int n = (int)((stop ? stop : end) - s);
+	if (n > 160 || column > 160)
+		return;
+	snprintf(out, size, "\n  %.*s\n  %*s", n, s, column, "^");
+	/* a tab stands under a tab */
+	char *caret = strrchr(out, '\n') + 3;
+	for (int i = 0; i < n && i + 1 < column; i++)
+		if (s[i] == '\t')
+			caret[i] = '\t';
+}
+
+void
+yaml_explain(const char *path, const char *text, size_t size, int line,
+	int column, const char *message, char *out, size_t out_size)
+{
+	char source[400] = "";
+	show_line(text, text + size, line, column, source, sizeof source);
+	snprintf(out, out_size, "%.200s:%d:%d: %s%s", path, line, column,
+		message, source);
+}

@@ -28,6 +28,10 @@ typedef struct YamlError {
  * table. */
 Yaml *yaml_parse(Arena *a, const char *text, size_t size, YamlError *e);
 
+/* "PATH:LINE:COLUMN: MESSAGE", the line of the document and a caret below it. */
+void yaml_explain(const char *path, const char *text, size_t size, int line,
+	int column, const char *message, char *out, size_t out_size);
+
 /* The value as JSON would have it: plain true, false, null and numbers as such,
  * other texts as strings. */
 Json yaml_json(Arena *a, const Yaml *y);
