@@ -1,5 +1,6 @@
 /* cmd_compile.c - `sluice compile`: a source to a plan file and its summary. */
 #include "configs.h"
+#include "profile.h"
 #include "source_options.h"
 
 #include <stdlib.h>
@@ -77,6 +78,16 @@ source_goal(const Args *args, CompileOptions *o)
 	}
 }
 
+static void
+source_profile(const Args *args, Arena *a, CompileOptions *o)
+{
+	const char *path = arg(args, "profile");
+	char err[PROFILE_ERR];
+	int code;
+	if (path && !(o->profile = profile_read(a, path, &code, err)))
+		fatal(code, "%s", err);
+}
+
 void
 source_options(const Args *args, Arena *a, CompileOptions *o)
 {
@@ -95,6 +106,7 @@ source_options(const Args *args, Arena *a, CompileOptions *o)
 	if (o->dump && strchr(o->dump, 'A'))
 		o->lang.dump_ast = stderr;
 	source_goal(args, o);
+	source_profile(args, a, o);
 	source_configs(args, a, &o->lang);
 }
 

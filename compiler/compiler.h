@@ -27,6 +27,7 @@ typedef struct CompileOptions {
 	SliceGoal goal;
 	int64_t budget;         /* bytes, with SLICE_BUDGET */
 	const char *dump;       /* letters of the passes to print after, or NULL */
+	const struct Profile *profile;  /* cost.h; NULL: the built-in one */
 } CompileOptions;
 
 /* Compiles a source to a verified plan (all three gates) in the arena.

@@ -1,6 +1,7 @@
 /* generate.c - a run file and a model's folder to what is compiled. */
 #include "generate.h"
 #include "configs.h"
+#include "profile.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -240,7 +241,11 @@ job_make(Arena *a, const RunFile *run, int threads, Job *out, char *err)
 	};
 	out->compile.lang.dtype = run->dtype;
 	out->compile.lang.keep_latents = run->keep_latents;
-	int code = choose_pipeline(a, out, err);
+	int code = EXIT_OK;
+	if (run->profile)
+		out->compile.profile = profile_read(a, run->profile, &code, err);
+	if (!run->profile || out->compile.profile)
+		code = choose_pipeline(a, out, err);
 	if (!code)
 		code = list_components(a, out, err);
 	if (!code)

@@ -45,7 +45,7 @@ plain_seconds(const Program *p)
 		const Node *n = &p->graph->nodes.at[p->order.at[i]];
 		bool over_steps = n->stage == ST_LOOP || n->stage == ST_STEPS;
 		sum += (over_steps ? (double)p->graph->steps : 1)
-			* cost_node(cost_profile(), p->graph, n, 1);
+			* cost_node(cost_profile(p->options), p->graph, n, 1);
 	}
 	return sum;
 }

@@ -186,7 +186,8 @@ outside_bytes(Stretch *s, Arena *a)
 		for (int32_t i = from; i <= to; i++)
 			(streamed ? s->streamed : s->outside)[i] += bytes;
 		if (streamed)
-			s->load_seconds[from] += cost_load(s->profile, bytes);
+			s->load_seconds[from] += cost_load(s->profile,
+				g->nodes.at[r].type.dtype, bytes);
 	}
 }
 
@@ -197,7 +198,7 @@ stretch_new(Program *p, uint32_t first, int32_t n)
 	size_t count = (size_t)n + 1;
 	s->p = p;
 	s->g = p->graph;
-	s->profile = cost_profile();
+	s->profile = cost_profile(p->options);
 	s->start = first;
 	s->n = n;
 	s->spots = arena_array(p->arena, count, sizeof *s->spots);

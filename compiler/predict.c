@@ -20,5 +20,6 @@ node_seconds(const Program *p, uint32_t node, double *repeats)
 			halo *= (double)min64(s->hi - s->lo, n->type.n[a])
 				/ (double)s->step;
 	}
-	return times * halo * cost_node(cost_profile(), p->graph, n, slices);
+	return times * halo * cost_node(cost_profile(p->options),
+		p->graph, n, slices);
 }

@@ -46,7 +46,8 @@ move_load(Prefetch *f, const Body *b, uint32_t i, double due)
 	uint32_t weight = p->steps.at[i].id, best = i;
 	int64_t bytes = round_up(p->storages.at[p->storage_of[weight]].bytes,
 		PLAN_ALIGN);
-	double begin = due - cost_load(cost_profile(), bytes);
+	double begin = due - cost_load(cost_profile(p->options),
+		p->graph->nodes.at[weight].type.dtype, bytes);
 	uint32_t at = UINT32_MAX;
 	for (uint32_t j = i; j > b->begin && f->start[best] > begin;) {
 		uint32_t k = f->first[j - 1];

@@ -127,8 +127,8 @@ bool is_root(const Graph *g, uint32_t node);
 /* Bytes of workspace that a node's instruction needs. (live.c) */
 int64_t node_work_bytes(const Program *p, uint32_t node);
 /* Predicted seconds of a node in one denoising step, all its slices together:
- * once for each slice of its result with its halo, and again for each iteration of loops over
- * axes that it lacks (*repeats, NULL: not asked). (predict.c) */
+ * once for each slice of its result with its halo, and again for each iteration
+ * of loops over axes that it lacks (*repeats, NULL: not asked). (predict.c) */
 double node_seconds(const Program *p, uint32_t node, double *repeats);
 
 /* Steps, storages and a quick placement of what is decided so far: height and

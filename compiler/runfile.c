@@ -348,6 +348,7 @@ static const Key keys[] = {
 	{"device", KEY_OTHER, 0, 0, 0, set_device},
 	{"dtype", KEY_OTHER, 0, 0, 0, set_dtype},
 	{"memory", KEY_OTHER, 0, 0, 0, set_memory},
+	{"profile", KEY_PATH, AT(profile), 0, 0, NULL},
 	{"output", KEY_OTHER, 0, 0, 0, set_output},
 	{"fps", KEY_REAL, AT(fps), 0.1, 1000, NULL},
 	{"keep_latents", KEY_BOOL, AT(keep_latents), 0, 0, NULL},

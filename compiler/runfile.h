@@ -35,6 +35,7 @@ typedef struct RunFile {
 	const Json *scheduler;  /* settings over the folder's, or NULL */
 	DType dtype;
 	int64_t memory;         /* bytes; 0: no limit */
+	const char *profile;    /* device profile, or NULL: the built-in one */
 	OutputFile *output;
 	size_t n_output;
 	double fps;

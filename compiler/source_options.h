@@ -8,7 +8,8 @@
 #include "options.h"
 
 /* Reads -D, --dtype, --config, --hf, --component, --model, --threads, --device,
- * --dump into `o`; bad ones end the program with the documented code. */
+ * --profile, --dump into `o`; bad ones end the program with the documented
+ * code. */
 void source_options(const Args *args, Arena *a, CompileOptions *o);
 
 #endif

@@ -49,8 +49,9 @@ predict(Emitter *e)
 		} else if (s->kind == STEP_NEXT) {
 			depth--;
 		} else if (s->kind == STEP_LOAD) {
-			seconds = cost_load(cost_profile(),
-				p->storages.at[p->storage_of[s->id]].bytes);
+			const Storage *w = &p->storages.at[p->storage_of[s->id]];
+			seconds = cost_load(cost_profile(p->options), w->dtype,
+				w->bytes);
 			book(e, i, seconds, runs);
 		} else if (s->kind == STEP_NODE) {
 			double repeats;
@@ -120,7 +121,7 @@ emit_summary(Emitter *e)
 		g->peak_bytes = range_peak(e, g->first, g->last, &insn);
 	}
 	h->weights_peak = weights_peak(e);
-	h->profile = emit_string(e, cost_profile()->name);
+	h->profile = emit_string(e, cost_profile(e->p->options)->name);
 	h->compile_seconds = now_seconds() - e->p->compile_start;
 }
 

@@ -67,7 +67,7 @@ overrides(void)
 	static const char *const set[] = {
 		"frames=3", "prompt=a cat: {black}, #1", "output=[x.gif, y/]",
 		"model=other", "memory=800MiB", "scheduler={class: DDIMScheduler}",
-		"frames=4", "keep_latents=true",
+		"profile=cpu.yaml", "frames=4", "keep_latents=true",
 	};
 	RunFile r;
 	char err[RUNFILE_ERR];
@@ -83,6 +83,7 @@ overrides(void)
 		&& r.keep_latents);
 	CHECK(!strcmp(r.prompt, "a cat: {black}, #1"));
 	CHECK(!strcmp(r.folder, "dir/other") && !r.n_component);
+	CHECK(!strcmp(r.profile, "dir/cpu.yaml"));
 }
 
 static const struct { const char *text, *reason; } bad[] = {
