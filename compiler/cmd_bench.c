@@ -1,10 +1,13 @@
 /* cmd_bench.c - sluice bench: runs a plan on generated weights and inputs and
- * prints where the time and the memory go.
+ * prints where the time and the memory go; or measures this machine.
  */
-#include "compiler.h"
+#include "bench.h"
 #include "options.h"
+#include "profile.h"
 #include "running.h"
 #include "../kernels/kernels.h"
+
+#include <omp.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +18,9 @@ typedef struct Bench {
 	Plan *plan;
 	WeightSource *weights;
 	Vm *vm;
+	VmTimes times;          /* the least of all runs */
 	Running running;
-	char error[1024];
+	char error[PROFILE_ERR];
 } Bench;
 
 /* Fewer denoising steps: every loop that runs once a step is cut short.  Rows
@@ -70,7 +74,8 @@ generate_inputs(Bench *b, uint64_t seed)
 				&x, 1);
 		}
 		if (port->dtype == DT_F32)
-			philox_normal(seed, philox_stream(name), (float *)dst, n);
+			philox_normal(seed, philox_stream(name),
+				(float *)dst, n);
 	}
 }
 
@@ -82,25 +87,66 @@ check_trace(Bench *b)
 		fatal(EXIT_IO, "%s", b->error);
 }
 
+static double
+least(double x, double y)
+{
+	return x < y ? x : y;
+}
+
+/* Of an instruction the least time counts: what made it longer in other runs
+ * was not the plan's. */
+static void
+keep_times(Bench *b, bool first)
+{
+	const VmTimes *now = vm_times(b->vm);
+	VmTimes *t = &b->times;
+	double *insn = t->insn_seconds;
+	if (first) {
+		*t = *now;
+		t->insn_seconds = insn;
+	}
+	t->seconds = least(t->seconds, now->seconds);
+	t->loop_seconds = least(t->loop_seconds, now->loop_seconds);
+	t->load_seconds = least(t->load_seconds, now->load_seconds);
+	t->wait_seconds = least(t->wait_seconds, now->wait_seconds);
+	t->loop_wait_seconds = least(t->loop_wait_seconds,
+		now->loop_wait_seconds);
+	memset(t->op_seconds, 0, sizeof t->op_seconds);
+	for (uint32_t i = 0; i < b->plan->n_code; i++) {
+		insn[i] = first ? now->insn_seconds[i]
+			: least(insn[i], now->insn_seconds[i]);
+		if (b->plan->code[i].op < OP_COUNT)
+			t->op_seconds[b->plan->code[i].op] += insn[i];
+	}
+	/* events are those of the last run */
+	t->events = now->events;
+	t->n_events = now->n_events;
+}
+
 static void
 run(Bench *b)
 {
 	VmOptions o = {
 		.threads = (int)arg_integer(&b->args, "threads", 0, 1, 4096),
 		.poison = arg_flag(&b->args, "poison"),
+		.profile = true,
 		.trace = arg_flag(&b->args, "trace"),
 		.progress = running_progress,
 		.user = &b->running,
 	};
 	uint64_t seed = (uint64_t)arg_integer(&b->args, "seed", 0, 0, INT64_MAX);
+	int64_t repeat = arg_integer(&b->args, "repeat", 1, 1, 1000);
 	running_begin(&b->running, NULL, arg_flag(&b->args, "quiet"));
 	if (b->plan->n_weights)
 		b->weights = weights_generated(&b->arena, b->plan, seed);
 	b->vm = vm_open(b->plan, &o);
+	b->times.insn_seconds = arena_array(&b->arena, b->plan->n_code,
+		sizeof(double));
 	int code = vm_bind(b->vm, b->weights);
-	if (code == EXIT_OK) {
+	for (int64_t i = 0; i < repeat && code == EXIT_OK; i++) {
 		generate_inputs(b, seed);
 		code = vm_run(b->vm);
+		keep_times(b, i == 0);
 	}
 	running_end(&b->running);
 	if (code == EXIT_INTERRUPTED)
@@ -109,131 +155,101 @@ run(Bench *b)
 		fatal(code, "%s", vm_error(b->vm));
 }
 
-/* ---- reports ---- */
-
-static const VmTimes *sorted_by;
-
-static int
-compare_time(const void *a, const void *b)
+static void
+bench_plan(Bench *b)
 {
-	double x = sorted_by->op_seconds[*(const int *)a];
-	double y = sorted_by->op_seconds[*(const int *)b];
-	return x < y ? 1 : x > y ? -1 : *(const int *)a - *(const int *)b;
+	PlanError e;
+	int code = EXIT_PLAN;
+	const char *path = b->args.operands.at[0];
+	const char *trace = arg(&b->args, "trace");
+	b->plan = plan_load(&b->arena, path, false, &e, &code);
+	if (!b->plan)
+		fatal(code, "%s: %s", path, e.text);
+	check_trace(b);
+	cut_steps(b->plan, (uint32_t)arg_integer(&b->args, "steps", INT32_MAX, 1,
+		INT32_MAX));
+	run(b);
+	if (trace && !trace_write(trace, b->plan, &b->times, b->error))
+		fatal(EXIT_IO, "%s", b->error);
+	BenchCompare c = bench_compare(&b->arena, b->plan, &b->times);
+	if (arg_flag(&b->args, "json"))
+		bench_print_json(b->plan, &b->times, &c);
+	else
+		bench_print(b->plan, &b->times, &c);
+	vm_close(b->vm);
+	if (b->weights)
+		weights_close(b->weights);
 }
 
-/* Ops that were called, the longest first. */
-static int
-sort_ops(const VmTimes *t, int *op)
-{
-	int n = 0;
-	for (int i = 0; i < OP_COUNT; i++)
-		if (t->op_calls[i])
-			op[n++] = i;
-	sorted_by = t;
-	qsort(op, (size_t)n, sizeof *op, compare_time);
-	return n;
-}
+/* ---- measuring the machine ---- */
 
-static double
-rate(double flops, double seconds)
+/* How well the fit explains what was measured, on stderr. */
+static void
+report_fit(const Profile *c, const Samples *s, double seconds)
 {
-	return seconds > 0 ? flops / seconds / 1e9 : 0;
+	size_t near = 0, unsure = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		double r = s->at[i].seconds / profile_predict(c, &s->at[i]);
+		near += r > 1 / 1.3 && r < 1.3;
+		unsure += s->at[i].unsure;
+	}
+	fprintf(stderr, "measured %zu programs in %.1f s; the profile explains "
+		"%zu of them within 1.3\n", s->n, seconds, near);
+	if (unsure)
+		warn("%zu of the programs took another time in each run: "
+			"something else keeps this machine busy", unsure);
 }
 
 static void
-print_row(const char *name, int64_t calls, double seconds, double whole,
-	double flops)
+calibrate(Bench *b)
 {
-	char count[24] = "", work[24] = "", speed[24] = "";
-	if (calls)
-		snprintf(count, sizeof count, "%lld", (long long)calls);
-	if (flops > 0) {
-		snprintf(work, sizeof work, "%.2f", flops / 1e9);
-		snprintf(speed, sizeof speed, "%.1f", rate(flops, seconds));
-	}
-	printf("%-14s %9s %10.4f %6.1f %12s %9s\n", name, count, seconds,
-		whole > 0 ? 100 * seconds / whole : 0, work, speed);
-}
-
-static void
-print_table(Bench *b)
-{
-	const VmTimes *t = vm_times(b->vm);
-	int64_t planned = b->plan->head.arena_bytes;
-	int op[OP_COUNT], n = sort_ops(t, op);
-	double flops = 0, seconds = t->wait_seconds;
-	int64_t calls = 0;
-	char text[3][32];
-	printf("%-14s %9s %10s %6s %12s %9s\n", "op", "calls", "seconds", "%",
-		"GFLOP", "GFLOP/s");
-	for (int i = 0; i < n; i++) {
-		print_row(op_info[op[i]].name, t->op_calls[op[i]],
-			t->op_seconds[op[i]], t->seconds, t->op_flops[op[i]]);
-		flops += t->op_flops[op[i]];
-		seconds += t->op_seconds[op[i]];
-		calls += t->op_calls[op[i]];
-	}
-	print_row("load", b->plan->n_weights, t->wait_seconds, t->seconds, 0);
-	print_row("other", 0, t->seconds - seconds, t->seconds, 0);
-	print_row("all", calls, t->seconds, t->seconds, flops);
-	printf("\nseconds per step   %.4f\n", seconds_per_step(b->plan, t));
-	printf("planned peak       %s (%lld)\n", format_bytes(text[0], planned),
-		(long long)planned);
-	printf("measured peak      %s (%lld)\n",
-		format_bytes(text[1], t->measured_peak_bytes),
-		(long long)t->measured_peak_bytes);
-	printf("process over plan  %s\n",
-		format_bytes(text[2], process_peak_bytes() - planned));
-	printf("kernels            %s\n", cpu_level());
-}
-
-static void
-print_json(Bench *b)
-{
-	const VmTimes *t = vm_times(b->vm);
-	int op[OP_COUNT], n = sort_ops(t, op);
-	putchar('{');
-	times_print_json(b->plan, t);
-	fputs(", \"backend\": ", stdout);
-	print_json_string(stdout, cpu_level());
-	fputs(", \"ops\": [", stdout);
-	for (int i = 0; i < n; i++) {
-		double s = t->op_seconds[op[i]], f = t->op_flops[op[i]];
-		printf("%s\n  {\"op\": \"%s\", \"calls\": %lld, \"seconds\": %.6f, "
-			"\"gflop\": %.6f, \"gflop_per_second\": %.3f}",
-			i ? "," : "", op_info[op[i]].name,
-			(long long)t->op_calls[op[i]], s, f / 1e9, rate(f, s));
-	}
-	puts("]}");
+	const char *out = arg(&b->args, "output"), *name = arg(&b->args, "name");
+	int threads = (int)arg_integer(&b->args, "threads",
+		omp_get_num_procs(), 1, 1024);
+	Profile c;
+	Samples samples = {0};
+	OutFile file;
+	double start = now_seconds();
+	if (b->args.operands.n)
+		fatal(EXIT_USAGE, "bench --calibrate measures this machine and "
+			"takes no plan");
+	out = out ? out : "-";
+	name = name ? name : arena_printf(&b->arena, "cpu-%dthreads", threads);
+	if (!profile_name_ok(name))
+		fatal(EXIT_USAGE, "--name: '%s' is not 1 to 60 plain characters",
+			name);
+	if (!output_writable(out, b->error))
+		fatal(EXIT_IO, "%s", b->error);
+	cpu_init();
+	int code = profile_measure(&b->arena, name, threads, PATIENCE, &c,
+		&samples, b->error);
+	if (code)
+		fatal(code, "%s", b->error);
+	if (!out_open(&file, out, b->error))
+		fatal(EXIT_IO, "%s", b->error);
+	profile_print(&c, file.f);
+	if (!out_commit(&file, b->error))
+		fatal(EXIT_IO, "%s", b->error);
+	if (!arg_flag(&b->args, "quiet"))
+		report_fit(&c, &samples, now_seconds() - start);
+	vec_free(&samples);
 }
 
 int
 cmd_bench(int argc, char **argv)
 {
 	Bench b = {0};
-	PlanError e;
-	int code = EXIT_PLAN;
-	const char *trace;
-	args_parse(&b.args, argc, argv, 1, 1);
-	b.plan = plan_load(&b.arena, b.args.operands.at[0], false, &e, &code);
-	if (!b.plan)
-		fatal(code, "%s: %s", b.args.operands.at[0], e.text);
-	check_trace(&b);
-	cut_steps(b.plan, (uint32_t)arg_integer(&b.args, "steps", INT32_MAX, 1,
-		INT32_MAX));
-	run(&b);
-	trace = arg(&b.args, "trace");
-	if (trace && !trace_write(trace, b.plan, vm_times(b.vm), b.error))
-		fatal(EXIT_IO, "%s", b.error);
-	if (arg_flag(&b.args, "json"))
-		print_json(&b);
+	args_parse(&b.args, argc, argv, 0, 1);
+	if (arg_flag(&b.args, "calibrate"))
+		calibrate(&b);
+	else if (b.args.operands.n)
+		bench_plan(&b);
 	else
-		print_table(&b);
+		fatal(EXIT_USAGE, "bench needs a plan (M.slb), or --calibrate");
 	if (fflush(stdout) || ferror(stdout))
 		fatal(EXIT_IO, "cannot write the report");
-	vm_close(b.vm);
-	if (b.weights)
-		weights_close(b.weights);
 	arena_free(&b.arena);
+	vec_free(&b.args.operands);
+	vec_free(&b.args.values);
 	return EXIT_OK;
 }
