@@ -142,6 +142,14 @@ pictures: $(BUILD)/sluice
 	$(BUILD)/sluice dot --graph examples/animatediff.slu | \
 		dot -Tpng -Gdpi=66 -o docs/graph.png
 
+# The built-in device profile, measured on this machine.
+profile: $(BUILD)/sluice
+	$(BUILD)/sluice bench --calibrate --name cpu-2core --threads 2 \
+		-o $(BUILD)/profile.yaml
+	{ echo '/* seconds for f32, f16, bf16: written by `make profile` */'; \
+	sed -n 's/^  \([a-z_]*\): \[\(.*\)\]/SECONDS(\1, \2)/p' \
+		$(BUILD)/profile.yaml; } > compiler/profile_cpu.def
+
 # The small model's video: what a newcomer sees first.
 demo: $(BUILD)/sluice
 	$(BUILD)/sluice generate examples/shapes/run.yaml
@@ -161,6 +169,7 @@ setup:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all check mutate check-asan fuzz docs pictures demo install help setup clean
+.PHONY: all check mutate check-asan fuzz docs pictures profile demo install help \
+	setup clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

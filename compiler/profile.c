@@ -21,8 +21,25 @@ enum { FILE_LIMIT = 1 << 16, NAME_MAX_ = 60, THREADS_MAX = 1024 };
 const Profile *
 cost_profile(const CompileOptions *o)
 {
+	/* two cores of an EPYC server (Zen 5, AVX-512) with libxsmm */
 	static const Profile builtin = {
+		.name = "cpu-2core", .threads = 2, .seconds = {
+			[DT_F32] = {
+#define SECONDS(term, f32, f16, bf16) [COST_##term] = f32,
 #include "profile_cpu.def"
+#undef SECONDS
+			},
+			[DT_F16] = {
+#define SECONDS(term, f32, f16, bf16) [COST_##term] = f16,
+#include "profile_cpu.def"
+#undef SECONDS
+			},
+			[DT_BF16] = {
+#define SECONDS(term, f32, f16, bf16) [COST_##term] = bf16,
+#include "profile_cpu.def"
+#undef SECONDS
+			},
+		},
 	};
 	return o->profile ? o->profile : &builtin;
 }
