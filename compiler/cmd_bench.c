@@ -155,13 +155,26 @@ run(Bench *b)
 		fatal(code, "%s", vm_error(b->vm));
 }
 
+/* Options that would do nothing are mistakes. */
+static void
+refuse_options(const Bench *b, const char *const *name, size_t n,
+	const char *with)
+{
+	for (size_t i = 0; i < n; i++)
+		if (arg_flag(&b->args, name[i]))
+			fatal(EXIT_USAGE, "bench %s does not go with --%s", with,
+				name[i]);
+}
+
 static void
 bench_plan(Bench *b)
 {
+	static const char *const others[] = {"name", "output"};
 	PlanError e;
 	int code = EXIT_PLAN;
 	const char *path = b->args.operands.at[0];
 	const char *trace = arg(&b->args, "trace");
+	refuse_options(b, others, COUNT_OF(others), "of a plan");
 	b->plan = plan_load(&b->arena, path, false, &e, &code);
 	if (!b->plan)
 		fatal(code, "%s: %s", path, e.text);
@@ -203,6 +216,9 @@ report_fit(const Profile *c, const Samples *s, double seconds)
 static void
 calibrate(Bench *b)
 {
+	static const char *const others[] = {"json", "poison", "repeat", "seed",
+		"steps", "trace"};
+
 	const char *out = arg(&b->args, "output"), *name = arg(&b->args, "name");
 	int threads = (int)arg_integer(&b->args, "threads",
 		omp_get_num_procs(), 1, 1024);
@@ -213,6 +229,7 @@ calibrate(Bench *b)
 	if (b->args.operands.n)
 		fatal(EXIT_USAGE, "bench --calibrate measures this machine and "
 			"takes no plan");
+	refuse_options(b, others, COUNT_OF(others), "--calibrate");
 	out = out ? out : "-";
 	name = name ? name : arena_printf(&b->arena, "cpu-%dthreads", threads);
 	if (!profile_name_ok(name))
@@ -220,6 +237,9 @@ calibrate(Bench *b)
 			name);
 	if (!output_writable(out, b->error))
 		fatal(EXIT_IO, "%s", b->error);
+	if (!arg_flag(&b->args, "quiet"))
+		fputs("measuring this machine: some 10 seconds, more when it is "
+			"busy\n", stderr);
 	cpu_init();
 	int code = profile_measure(&b->arena, name, threads, PATIENCE, &c,
 		&samples, b->error);

@@ -79,12 +79,10 @@ write_file(const Plan *p, DType dtype, const char *path, void *data, char *err)
 }
 
 static int
-time_loads(Arena *a, const Plan *p, DType dtype, const char *path, void *dst,
+time_loads(Arena *a, const Plan *p, DType dtype, WeightSource *s, void *dst,
 	Samples *out, char *err)
 {
 	int code = EXIT_OK;
-	WeightSource *s = weights_open(a, p, path, NULL, 0, true, &code, err,
-		PROFILE_ERR);
 	for (uint32_t i = 0; i < CASES && !code; i++) {
 		Sample x = {.dtype = dtype, .seconds = 1e300,
 			.what = arena_printf(a, "load %s", cases[i].name)};
@@ -98,7 +96,6 @@ time_loads(Arena *a, const Plan *p, DType dtype, const char *path, void *dst,
 		}
 		*vec_push(out) = x;
 	}
-	weights_close(s);
 	return code;
 }
 
@@ -107,6 +104,7 @@ profile_loads(Arena *a, DType dtype, const char *folder, Samples *out,
 	char *err)
 {
 	Plan p = make_plan(a, dtype);
+	WeightSource *s = NULL;
 	int64_t most = 0;
 	for (int i = 0; i < CASES; i++)
 		most = max64(most, p.buffers[i].bytes);
@@ -120,8 +118,13 @@ profile_loads(Arena *a, DType dtype, const char *folder, Samples *out,
 	void *data = arena_alloc(a, (size_t)most);
 	int code = write_file(&p, dtype, path, data, err);
 	if (!code)
-		code = time_loads(a, &p, dtype, path, data, out, err);
+		s = weights_open(a, &p, path, NULL, 0, true, &code, err,
+			PROFILE_ERR);
+	/* open, it can be read without its name */
 	unlink(path);
 	rmdir(temp);
+	if (!code)
+		code = time_loads(a, &p, dtype, s, data, out, err);
+	weights_close(s);
 	return code;
 }

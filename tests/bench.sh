@@ -98,6 +98,8 @@ expect 2 "bench needs a plan" bench &&
 	expect 2 "takes no plan" bench --calibrate "$dir/m.slb" &&
 	expect 2 "--name: '' is not" bench --calibrate --name '' &&
 	expect 8 "cannot write" bench --calibrate -o "$dir/no/such/p.yaml" &&
+	expect 2 "does not go with --steps" bench --calibrate --steps 2 &&
+	expect 2 "does not go with --name" bench "$dir/m.slb" --name x &&
 	expect 2 "--repeat: '0'" bench "$dir/m.slb" --repeat 0
 result "what bench refuses"
 exit $failed
