@@ -11,7 +11,7 @@
 #include "cost.h"
 
 enum { PROFILE_ERR = 1024 };    /* bytes behind every `err` here */
-#define PATIENCE 0.2            /* seconds that a program is given to settle */
+#define PATIENCE 0.05           /* seconds that a program is given to settle */
 
 /* ---- profile.c ---- */
 /* Reads a profile into the arena.  NULL with place, reason and source line in

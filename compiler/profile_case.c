@@ -2,15 +2,15 @@
  * operands as dense views, the kernel called as the VM calls it.
  *
  * The extents are those of the models' layers, cut down so that a call takes
- * about a millisecond.  Operands lie at other places in each call, as in a plan,
- * whose values and weights come from other levels of the caches than the first.
- * The least of several times is taken, for whatever else runs on the machine
- * only makes it longer; when other calls took about as long, it is believed.
+ * about a millisecond.  They are called in turn, and operands lie at other
+ * places each time, as in a plan: code and values come from other levels of the
+ * caches than the first.  The least of several times is taken, for whatever else
+ * runs on the machine only makes it longer; when other calls took about as long,
+ * it is believed.
  */
 #include "profile.h"
 
 #include <errno.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,13 +19,10 @@
 /* Operands begin anywhere in the first ROTATE_BYTES of a pool. */
 #define ROTATE_BYTES ((int64_t)64 << 20)
 #define POOL_BYTES ((int64_t)112 << 20)
-/* What a thread walks over between two calls; it divides POOL_BYTES. */
-#define COOL_BYTES ((int64_t)4 << 20)
-enum { LINE = 64 };
 /* A case is called until AGREE calls are within CLOSE of the least, or patience
  * is at its end. */
 #define CLOSE 1.03
-enum { AGREE = 6, CALLS_MOST = 2000 };
+enum { AGREE = 6, CALLS_MOST = 200 };
 
 /* Memory that operands are placed in one behind the other. */
 typedef struct Pool {
@@ -33,14 +30,20 @@ typedef struct Pool {
 	int64_t used;
 } Pool;
 
+typedef struct Case {
+	Graph *g;
+	Node n;
+	Sample sample;          /* the least time so far */
+	int agree;
+} Case;
+
 typedef struct Runner {
 	Arena *arena;
 	DType dtype;
 	Ctx ctx;
-	double patience;        /* seconds */
 	Pool f32, other, result;        /* `other`: values of type dtype */
-	Graph *g;               /* of the current case */
-	Samples *out;
+	Graph *g;               /* of the case that is made */
+	Vec(Case) cases;
 } Runner;
 
 /* ---- memory ---- */
@@ -117,12 +120,13 @@ dense(Runner *r, const Type *t, bool result)
 	return o;
 }
 
-/* ---- one case ---- */
+/* ---- calls ---- */
 
-/* Operands of the node at other places, in the order of kernels.h. */
+/* Operands of the case at other places, in the order of kernels.h. */
 static void
-place_operands(Runner *r, const Node *n, Operand *args)
+place_operands(Runner *r, const Case *c, Operand *args)
 {
+	const Node *n = &c->n;
 	int nin = op_nin(n->op);
 	pool_turn(&r->f32);
 	pool_turn(&r->other);
@@ -130,7 +134,7 @@ place_operands(Runner *r, const Node *n, Operand *args)
 	args[0] = dense(r, &n->type, true);
 	for (int k = 0; k < nin; k++)
 		args[1 + k] = k < n->nin && n->in[k]
-			? dense(r, &r->g->nodes.at[n->in[k]].type, false)
+			? dense(r, &c->g->nodes.at[n->in[k]].type, false)
 			: (Operand){0};
 	int64_t bytes = cpu_work_bytes(n->op, args, &n->attr, r->ctx.threads);
 	Type work = {.dtype = DT_F32, .axes = AXIS_BIT(AXIS_C)};
@@ -138,51 +142,63 @@ place_operands(Runner *r, const Node *n, Operand *args)
 	args[1 + nin] = dense(r, &work, true);
 }
 
-/* Walks over other memory, as other kernels do in a plan, so that nothing is in
- * a processor's own caches. */
-static void
-cool(const Runner *r)
-{
-	#pragma omp parallel num_threads(r->ctx.threads)
-	{
-		int64_t at = omp_get_thread_num() * COOL_BYTES % POOL_BYTES;
-		const char *p = r->result.data + at;
-		volatile char sum = 0;
-		for (int64_t i = 0; i < COOL_BYTES; i += LINE)
-			sum = (char)(sum + p[i]);
-	}
-}
-
-/* The time includes putting the operands together, which the VM does too. */
+/* Seconds of a call.  They include putting the operands together, which the VM
+ * does too. */
 static double
-time_case(Runner *r, const Node *n)
+call(Runner *r, const Case *c, bool prepare)
 {
 	Operand args[OPERANDS_MAX + 2];
-	double least = 1e300, spent = 0;
-	int agree = 0;
-	r->ctx.prepare = true;
-	place_operands(r, n, args);
-	if (cpu_kernel(n->op)(&r->ctx, args, &n->attr) != K_OK)
-		die("profile_case", "%s is not supported", op_info[n->op].name);
-	r->ctx.prepare = false;
-	for (int i = 0; i < CALLS_MOST && agree < AGREE; i++) {
-		cool(r);
-		double start = now_seconds();
-		place_operands(r, n, args);
-		cpu_kernel(n->op)(&r->ctx, args, &n->attr);
-		double seconds = now_seconds() - start;
-		spent += seconds;
-		if (seconds * CLOSE < least)
-			agree = 0;
-		agree += seconds < least * CLOSE;
-		least = seconds < least ? seconds : least;
-		if (spent >= r->patience)
-			break;
-	}
-	return least;
+	double start = now_seconds();
+	place_operands(r, c, args);
+	r->ctx.prepare = prepare;
+	if (cpu_kernel(c->n.op)(&r->ctx, args, &c->n.attr) != K_OK)
+		die("profile_case", "%s is not supported",
+			op_info[c->n.op].name);
+	return now_seconds() - start;
 }
 
-/* Infers the node's type, measures it, ends the graph. */
+/* Calls each case once that is not sure yet; returns the seconds. */
+static double
+call_all(Runner *r)
+{
+	double spent = 0;
+	for (size_t i = 0; i < r->cases.n; i++) {
+		Case *c = &r->cases.at[i];
+		if (c->agree >= AGREE)
+			continue;
+		double seconds = call(r, c, false);
+		double least = c->sample.seconds;
+		if (seconds * CLOSE < least)
+			c->agree = 0;
+		c->agree += seconds < least * CLOSE;
+		c->sample.seconds = seconds < least ? seconds : least;
+		spent += seconds;
+	}
+	return spent;
+}
+
+static void
+run_cases(Runner *r, double patience, Samples *out)
+{
+	double spent = 0, most = patience * (double)r->cases.n;
+	for (size_t i = 0; i < r->cases.n; i++)
+		call(r, &r->cases.at[i], true);
+	for (int i = 0; i < CALLS_MOST; i++) {
+		double seconds = call_all(r);
+		spent += seconds;
+		if (spent >= most || seconds == 0)
+			break;
+	}
+	for (size_t i = 0; i < r->cases.n; i++) {
+		Case *c = &r->cases.at[i];
+		*vec_push(out) = c->sample;
+		vec_free(&c->g->nodes);
+		vec_free(&c->g->sites);
+	}
+	vec_free(&r->cases);
+}
+
+/* Infers the node's type and makes a case of it and the graph. */
 static void
 finish(Runner *r, Node *n)
 {
@@ -190,13 +206,11 @@ finish(Runner *r, Node *n)
 	char type[256];
 	if (!ir_infer(r->g, n, &e))
 		die("profile_case", "%s: %s", op_info[n->op].name, e.text);
-	Sample s = {.dtype = cost_units(r->g, n, 1, s.units)};
-	s.what = arena_printf(r->arena, "%s to %s", op_info[n->op].name,
+	Case c = {.g = r->g, .n = *n, .sample.seconds = 1e300};
+	c.sample.dtype = cost_units(r->g, n, 1, c.sample.units);
+	c.sample.what = arena_printf(r->arena, "%s to %s", op_info[n->op].name,
 		type_print(r->g, &n->type, type));
-	s.seconds = time_case(r, n);
-	*vec_push(r->out) = s;
-	vec_free(&r->g->nodes);
-	vec_free(&r->g->sites);
+	*vec_push(&r->cases) = c;
 }
 
 /* ---- nodes ---- */
@@ -255,7 +269,7 @@ typedef struct MatrixCase {
 } MatrixCase;
 
 static void
-run_matrix(Runner *r, const MatrixCase *c)
+add_matrix(Runner *r, const MatrixCase *c)
 {
 	Node n = begin(r, c->over ? OP_conv : OP_linear);
 	int64_t weights = c->x.c * c->out;
@@ -319,7 +333,7 @@ typedef struct AttendCase {
 } AttendCase;
 
 static void
-run_attend(Runner *r, const AttendCase *c)
+add_attend(Runner *r, const AttendCase *c)
 {
 	Node n = begin(r, OP_attend);
 	n.attr.over = c->over;
@@ -353,7 +367,7 @@ static const AttendCase attend_cases[] = {
 enum { GROUPS = 32 };
 
 static void
-run_group_norm(Runner *r, Extents x, uint8_t act)
+add_group_norm(Runner *r, Extents x, uint8_t act)
 {
 	Extents units = {x.f, x.h, 0, 2 * GROUPS}, all = {x.f, 0, 0, 2 * GROUPS};
 	const Op op[] = {OP_norm_stats, OP_norm_combine, OP_norm_apply};
@@ -379,7 +393,7 @@ run_group_norm(Runner *r, Extents x, uint8_t act)
 }
 
 static void
-run_layer_norm(Runner *r, Extents x)
+add_layer_norm(Runner *r, Extents x)
 {
 	Node n = begin(r, OP_layer_norm);
 	n.attr.eps = 1e-5;
@@ -392,22 +406,22 @@ run_layer_norm(Runner *r, Extents x)
 static void
 norm_cases(Runner *r)
 {
-	run_group_norm(r, (Extents){2, 32, 32, 320}, ACT_SILU);
-	run_group_norm(r, (Extents){8, 16, 16, 640}, ACT_NONE);
-	run_group_norm(r, (Extents){8, 8, 8, 1280}, ACT_SILU);
-	run_group_norm(r, (Extents){1, 128, 128, 128}, ACT_SILU);
-	run_group_norm(r, (Extents){1, 256, 256, 128}, ACT_SILU);
-	run_group_norm(r, (Extents){1, 4, 4, 64}, ACT_NONE);
-	run_layer_norm(r, (Extents){0, 0, 4096, 320});
-	run_layer_norm(r, (Extents){0, 0, 1024, 640});
-	run_layer_norm(r, (Extents){0, 0, 154, 768});
-	run_layer_norm(r, (Extents){0, 0, 8, 64});
+	add_group_norm(r, (Extents){2, 32, 32, 320}, ACT_SILU);
+	add_group_norm(r, (Extents){8, 16, 16, 640}, ACT_NONE);
+	add_group_norm(r, (Extents){8, 8, 8, 1280}, ACT_SILU);
+	add_group_norm(r, (Extents){1, 128, 128, 128}, ACT_SILU);
+	add_group_norm(r, (Extents){1, 256, 256, 128}, ACT_SILU);
+	add_group_norm(r, (Extents){1, 4, 4, 64}, ACT_NONE);
+	add_layer_norm(r, (Extents){0, 0, 4096, 320});
+	add_layer_norm(r, (Extents){0, 0, 1024, 640});
+	add_layer_norm(r, (Extents){0, 0, 154, 768});
+	add_layer_norm(r, (Extents){0, 0, 8, 64});
 }
 
 /* ---- elementwise and moving ---- */
 
 static void
-run_each(Runner *r, Op op, Extents x, int operands)
+add_each(Runner *r, Op op, Extents x, int operands)
 {
 	Node n = begin(r, op);
 	n.attr.scalar = 0.5;
@@ -418,7 +432,7 @@ run_each(Runner *r, Op op, Extents x, int operands)
 
 /* Twice as high and wide, or (copy) as it is. */
 static void
-run_move(Runner *r, Op op, Extents x)
+add_move(Runner *r, Op op, Extents x)
 {
 	Node n = begin(r, op);
 	add_operand(r, &n, r->dtype, x);
@@ -432,7 +446,7 @@ run_move(Runner *r, Op op, Extents x)
 }
 
 static void
-run_sinusoid(Runner *r, int64_t n, int64_t channels)
+add_sinusoid(Runner *r, int64_t n, int64_t channels)
 {
 	Node node = begin(r, OP_sinusoid);
 	add_operand(r, &node, DT_F32, (Extents){.w = n});
@@ -445,20 +459,20 @@ each_cases(Runner *r)
 {
 	const Extents small = {0, 0, 1, 8}, some = {2, 32, 32, 320};
 	const Extents large = {8, 32, 32, 320};
-	run_each(r, OP_add, small, 2);
-	run_each(r, OP_add, some, 2);
-	run_each(r, OP_add, large, 2);
-	run_each(r, OP_mul, some, 1);
-	run_each(r, OP_silu, some, 1);
-	run_each(r, OP_gelu, some, 1);
-	run_each(r, OP_geglu, large, 1);
-	run_move(r, OP_resize, (Extents){2, 16, 16, 640});
-	run_move(r, OP_resize, (Extents){1, 64, 64, 256});
-	run_move(r, OP_resize, (Extents){1, 64, 128, 256});
-	run_move(r, OP_copy, some);
-	run_move(r, OP_copy, small);
-	run_sinusoid(r, 1, 320);
-	run_sinusoid(r, 32, 640);
+	add_each(r, OP_add, small, 2);
+	add_each(r, OP_add, some, 2);
+	add_each(r, OP_add, large, 2);
+	add_each(r, OP_mul, some, 1);
+	add_each(r, OP_silu, some, 1);
+	add_each(r, OP_gelu, some, 1);
+	add_each(r, OP_geglu, large, 1);
+	add_move(r, OP_resize, (Extents){2, 16, 16, 640});
+	add_move(r, OP_resize, (Extents){1, 64, 64, 256});
+	add_move(r, OP_resize, (Extents){1, 64, 128, 256});
+	add_move(r, OP_copy, some);
+	add_move(r, OP_copy, small);
+	add_sinusoid(r, 1, 320);
+	add_sinusoid(r, 32, 640);
 }
 
 void
@@ -466,8 +480,7 @@ profile_cases(Arena *a, DType dtype, int threads, double patience,
 	Samples *out)
 {
 	Runner r = {.arena = a, .dtype = dtype, .ctx.threads = threads,
-		.patience = patience, .out = out, .f32 = pool_new(),
-		.result = pool_new()};
+		.f32 = pool_new(), .result = pool_new()};
 	pool_fill(&r.f32, DT_F32);
 	pool_fill(&r.result, DT_F32);
 	if (dtype != DT_F32) {
@@ -477,9 +490,10 @@ profile_cases(Arena *a, DType dtype, int threads, double patience,
 	each_cases(&r);
 	norm_cases(&r);
 	for (size_t i = 0; i < COUNT_OF(matrix_cases); i++)
-		run_matrix(&r, &matrix_cases[i]);
+		add_matrix(&r, &matrix_cases[i]);
 	for (size_t i = 0; i < COUNT_OF(attend_cases); i++)
-		run_attend(&r, &attend_cases[i]);
+		add_attend(&r, &attend_cases[i]);
+	run_cases(&r, patience, out);
 	pool_free(&r.f32);
 	pool_free(&r.other);
 	pool_free(&r.result);
