@@ -21,7 +21,7 @@ enum { FILE_LIMIT = 1 << 16, NAME_MAX_ = 60, THREADS_MAX = 1024 };
 const Profile *
 cost_profile(const CompileOptions *o)
 {
-	/* two cores of an EPYC server (Zen 5, AVX-512) with libxsmm */
+	/* two cores of an EPYC server (Zen 5, AVX-512) */
 	static const Profile builtin = {
 		.name = "cpu-2core", .threads = 2, .seconds = {
 			[DT_F32] = {
