@@ -4,9 +4,11 @@
  * Everything a sampler does is affine in the latent and the model's answer, so
  * the op `sample` needs eight numbers a step and knows no scheduler:
  *     x0 = clamp(p0 x + p1 e, -clip, clip)       x' = q0 x0 + q1 x + q2 e
- * All arithmetic is in double.  Where the discretisation follows the habits of
- * numpy (half to even, the way a range is filled), they are repeated here,
- * because they decide which integer a time step becomes.
+ * All arithmetic is in double, but two habits of the library that the models
+ * were made with are repeated, because they show in the result.  Its table of
+ * noise levels is in single precision: 1 - beta loses up to a thousandth of a
+ * small beta to rounding, and so do the last sigmas.  And numpy's way to round
+ * (half to even) and to fill a range decides which integer a time step becomes.
  */
 #include "lang.h"
 
@@ -26,7 +28,7 @@ typedef struct Settings {
 	int64_t steps, offset;
 	Spacing spacing;
 	Prediction prediction;
-	double *abar;           /* [train]: cumulative product of 1 - beta */
+	float *abar;            /* [train]: cumulative product of 1 - beta */
 } Settings;
 
 /* ---- reading settings: null and absent mean the class's default ---- */
@@ -121,7 +123,7 @@ must_be_off(Settings *s, const char *key)
 
 /* betas given one by one */
 static void
-trained_betas(Settings *s, const Json *list, double *beta)
+trained_betas(Settings *s, const Json *list, float *beta)
 {
 	if (list->kind != JSON_LIST || list->n != (size_t)s->train) {
 		refuse(s, "scheduler setting 'trained_betas' must be a list of "
@@ -134,7 +136,7 @@ trained_betas(Settings *s, const Json *list, double *beta)
 			refuse(s, "'trained_betas' holds something that is no number");
 			return;
 		}
-		beta[i] = j->number;
+		beta[i] = (float)j->number;
 	}
 }
 
@@ -147,7 +149,7 @@ cosine_level(double t)
 }
 
 static void
-make_betas(Settings *s, double *beta)
+make_betas(Settings *s, float *beta)
 {
 	static const char *const names[] = {
 		"linear", "scaled_linear", "squaredcos_cap_v2", NULL
@@ -165,12 +167,13 @@ make_betas(Settings *s, double *beta)
 	for (int64_t i = 0; i < s->train; i++) {
 		double u = s->train == 1 ? 0 : (double)i / (n - 1);
 		if (kind == 0) {
-			beta[i] = b0 + u * (b1 - b0);
+			beta[i] = (float)(b0 + u * (b1 - b0));
 		} else if (kind == 1) {
-			double r = sqrt(b0) + u * (sqrt(b1) - sqrt(b0));
+			float r = (float)(sqrt(b0) + u * (sqrt(b1) - sqrt(b0)));
 			beta[i] = r * r;
 		} else {
-			beta[i] = fmin(0.999, 1 - cosine_level(((double)i + 1) / n)
+			beta[i] = (float)fmin(0.999, 1
+				- cosine_level(((double)i + 1) / n)
 				/ cosine_level((double)i / n));
 		}
 	}
@@ -184,24 +187,26 @@ rescale_zero_snr(Settings *s)
 	double first = sqrt(s->abar[0]), last = sqrt(s->abar[s->train - 1]);
 	for (int64_t i = 0; i < s->train; i++) {
 		double r = (sqrt(s->abar[i]) - last) * first / (first - last);
-		s->abar[i] = r * r;
+		s->abar[i] = (float)(r * r);
 	}
 }
 
 static void
 make_levels(Settings *s, Arena *a)
 {
-	double *beta = arena_array(a, (size_t)s->train, sizeof *beta);
+	float *beta = arena_array(a, (size_t)s->train, sizeof *beta);
 	s->abar = arena_array(a, (size_t)s->train, sizeof *s->abar);
 	make_betas(s, beta);
 	double product = 1;
 	for (int64_t i = 0; i < s->train; i++) {
 		if (!(beta[i] > 0 && beta[i] < 1)) {
 			refuse(s, "scheduler's beta %lld is %g: not between 0 and 1",
-				(long long)i, beta[i]);
+				(long long)i, (double)beta[i]);
 			return;
 		}
-		s->abar[i] = product *= 1 - beta[i];
+		/* rounded when it is stored, not while it is multiplied */
+		product *= (double)(1 - beta[i]);
+		s->abar[i] = (float)product;
 	}
 	if (boolean(s, "rescale_betas_zero_snr", false) && s->train > 1)
 		rescale_zero_snr(s);
@@ -322,8 +327,9 @@ make_ddim(Settings *s, Arena *a, Sampler *m)
 		}
 		m->timesteps[i] = (double)t;
 		m->scale[i] = 1;
-		double ap = prev >= 0 ? s->abar[prev] : to_one ? 1 : s->abar[0];
-		ddim_row(s->prediction, s->abar[t], ap, clip, m->update[i]);
+		float ap = prev >= 0 ? s->abar[prev] : to_one ? 1 : s->abar[0];
+		ddim_row(s->prediction, (double)s->abar[t], (double)ap, clip,
+			m->update[i]);
 	}
 }
 
@@ -333,7 +339,7 @@ make_ddim(Settings *s, Arena *a, Sampler *m)
 static double
 table_sigma(const Settings *s, int64_t t)
 {
-	return sqrt((1 - s->abar[t]) / s->abar[t]);
+	return (double)sqrtf((1 - s->abar[t]) / s->abar[t]);
 }
 
 /* Noise level of a fractional time, clamped to the table. */
@@ -438,7 +444,7 @@ make_euler(Settings *s, Arena *a, Sampler *m)
 		return;
 	/* a level without any signal would be an infinite sigma */
 	if (boolean(s, "rescale_betas_zero_snr", false))
-		s->abar[s->train - 1] = ldexp(1, -24);
+		s->abar[s->train - 1] = 0x1p-24f;
 
 	int64_t n = s->steps;
 	double *sigma = m->sigmas = arena_array(a, (size_t)n + 1, sizeof *sigma);
