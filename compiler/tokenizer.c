@@ -202,6 +202,20 @@ word_length(const unsigned char *s, size_t n, Kind kind)
 	return i;
 }
 
+/* Length of the text of a token at s, or 0.  Only lower-casing can have made it
+ * ("<|EndOfText|>"): it is no token then, but it does end where a token would. */
+static size_t
+false_token(const unsigned char *s, size_t n)
+{
+	static const char *const names[] = {BEGIN_TEXT, END_TEXT};
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		size_t length = strlen(names[i]);
+		if (length <= n && !memcmp(s, names[i], length))
+			return length;
+	}
+	return 0;
+}
+
 /* Lower case by code point.  Only U+0130 has more than one: i and a dot. */
 static void
 lower_case(const unsigned char *s, size_t n, unsigned char *out, size_t *size)
@@ -246,6 +260,13 @@ add_text(const Tokenizer *t, const char *text, size_t size, Ids *ids)
 		Kind kind = kind_of(c);
 		if (kind == SPACE)
 			continue;
+		length = false_token(lower + i, lower_size - i);
+		if (length) {           /* "<|", a word, "|>" */
+			add_word(t, lower + i, 2, ids);
+			add_word(t, lower + i + 2, length - 4, ids);
+			add_word(t, lower + i + length - 2, 2, ids);
+			continue;
+		}
 		length = word_length(lower + i, lower_size - i, kind);
 		add_word(t, lower + i, length, ids);
 	}
