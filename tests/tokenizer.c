@@ -1,5 +1,7 @@
 /* tokenizer.c - prompts against the ids that transformers gives
- * (tests/data/tokenizer), from either kind of file; and broken files.
+ * (tests/data/tokenizer), from either kind of file and through the command
+ * line; and broken files.  With a folder as argument: the prompts of its
+ * cases.json through the command line.
  */
 #include "../compiler/tokenizer.h"
 #include "../ir/json.h"
@@ -51,6 +53,17 @@ same(const Json *want, const int32_t *ids, size_t n)
 	return true;
 }
 
+static bool
+equal(const Json *a, const Json *b)
+{
+	if (!a || a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->item[i].integer != b->item[i].integer)
+			return false;
+	return true;
+}
+
 static size_t
 check_cases(const char *folder, const Json *cases)
 {
@@ -72,6 +85,50 @@ check_cases(const char *folder, const Json *cases)
 		CHECK(cut == (n > 77));
 	}
 	return cases->n;
+}
+
+/* Writes a string as it stands in the file, quotes and escapes included. */
+static void
+copy_string(FILE *out, const char *s)
+{
+	do {
+		putc(*s, out);
+		if (*s == '\\')
+			putc(*++s, out);
+	} while (*++s != '"');
+	fputs("\"\n", out);
+}
+
+/* `sluice tokenize --json` on all prompts at once; `source` is what `cases` was
+ * read from. */
+static void
+check_command(const char *folder, const char *source, const Json *cases)
+{
+	const char *sluice = getenv("SLUICE");
+	char *line = NULL;
+	size_t cap = 0, n = 0;
+	ssize_t got;
+	JsonError e;
+	const char *path = arena_printf(&arena, "%s/prompts", temp);
+	FILE *in = fopen(path, "w");
+	if (!in)
+		fatal(EXIT_IO, "cannot write %s", path);
+	for (size_t i = 0; i < cases->n; i++)
+		copy_string(in, source
+			+ json_get(&cases->item[i], "text")->offset);
+	fclose(in);
+	FILE *out = popen(arena_printf(&arena, "%s tokenize '%s' --json <'%s'",
+		sluice ? sluice : "build/sluice", folder, path), "r");
+	for (; out && n < cases->n && (got = getline(&line, &cap, out)) > 0; n++) {
+		const Json *j = json_parse(&arena, line, (size_t)got, 4, &e);
+		const Json *want = &cases->item[n];
+		CHECK(equal(json_get(j, "ids"), json_get(want, "ids"))
+			&& equal(json_get(j, "ids77"), json_get(want, "ids77")),
+			"'%s': %s", json_get(want, "text")->text, line);
+	}
+	CHECK(out && !pclose(out) && n == cases->n, "%zu answers", n);
+	free(line);
+	unlink(path);
 }
 
 static void
@@ -166,28 +223,33 @@ padding(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	const char *folder = argc > 1 ? argv[1] : "tests/data/tokenizer";
 	size_t size;
 	JsonError e;
-	const char *text = read_text("tests/data/tokenizer/cases.json", &size);
-	const Json *cases = json_get(json_parse(&arena, text, size, 16, &e),
+	const char *source = read_text(arena_printf(&arena, "%s/cases.json",
+		folder), &size);
+	const Json *cases = json_get(json_parse(&arena, source, size, 16, &e),
 		"cases");
 	if (!mkdtemp(temp))
 		fatal(EXIT_IO, "cannot make %s", temp);
-	test("vocab.json and merges.txt");
-	size_t n = check_cases("tests/data/tokenizer", cases);
-	CHECK(n == 53);
-	test("tokenizer.json alone");
-	copy("tokenizer.json");
-	copy("tokenizer_config.json");
-	check_cases(temp, cases);
-	remove_files();
-	broken_files();
-	padding();
+	test("the command line");
+	check_command(folder, source, cases);
+	if (argc == 1) {
+		test("vocab.json and merges.txt");
+		CHECK(check_cases(folder, cases) == 53);
+		test("tokenizer.json alone");
+		copy("tokenizer.json");
+		copy("tokenizer_config.json");
+		check_cases(temp, cases);
+		remove_files();
+		broken_files();
+		padding();
+	}
 	rmdir(temp);
 	test_close();
-	printf("# %zu prompts, from both kinds of files\n", n);
+	printf("# %zu prompts, from both kinds of files\n", cases->n);
 	arena_free(&arena);
 	return test_end();
 }
