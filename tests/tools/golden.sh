@@ -1,0 +1,122 @@
+# golden.sh - functions that run recorded cases of the real libraries (what is in
+# their folders: tests/data/README.md) and print "ok" and "not ok" lines.  For
+# tests/golden.sh and, with a folder of more cases, tests/tools/golden_all.sh.
+BUILD=${BUILD:-build}
+SLUICE=${SLUICE:-$BUILD/sluice}
+compare=$BUILD/tests/tools/compare
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+models=0
+failed=0
+
+# The value of a key of case.json, as it stands there (strings with their
+# quotes); nothing for null.
+value() {
+	sed -n "s/^ \"$1\": \(.*[^,]\),*\$/\1/p" "$dir/case.json" | sed '/^null$/d'
+}
+
+# As `value`, for a string, without its quotes.
+text() {
+	value "$1" | sed 's/^"\(.*\)"$/\1/'
+}
+
+say() {
+	if [ "$bad" ]; then
+		failed=$((failed + 1))
+		echo "$bad"
+		cat "$work/err"
+		echo "not ok $1"
+	else
+		echo "ok $1"
+	fi
+}
+
+# Compiles and runs the case's model as $dtype with the option $how; its output
+# file is $got.
+run_model() {
+	"$SLUICE" compile "examples/$kind.slu" --config "$dir/config.json" "$@" \
+		--dtype $dtype ${how#default} -o "$work/plan.slb" --quiet \
+		>"$work/err" 2>&1 \
+	&& "$SLUICE" run "$work/plan.slb" --weights "$dir/$weights" \
+		--in "$dir/in.safetensors" --out "$got" --quiet \
+		>"$work/err" 2>&1
+}
+
+# A model in each storage type: within that type's limit of the recorded output,
+# and the same bits however it is sliced.
+model_case() {
+	dir=$1 bad=
+	kind=$(text kind) weights=$(text weights)
+	output=$(sed -n '/^ "outputs"/{n;s/ *"\(.*\)".*/\1/p;}' "$dir/case.json")
+	set --
+	for key in frames height width batch tokens; do
+		v=$(value $key)
+		[ -z "$v" ] || set -- "$@" -D $key=$v
+	done
+	for dtype in f32 f16 bf16; do
+		case $dtype in
+		f32) limit=1e-4 slicings='--unsliced default --min-memory';;
+		f16) limit=0.02 slicings='--unsliced --min-memory';;
+		bf16) limit=0.15 slicings='--unsliced --min-memory';;
+		esac
+		for how in $slicings; do
+			got=$work/$dtype$how.safetensors
+			run_model "$@" || bad="$dtype $how: it fails"
+			cmp "$got" "$work/$dtype--unsliced.safetensors" \
+				|| bad="$dtype $how: other bits than unsliced"
+		done
+		"$compare" "$got" "$dir/out.safetensors" $output \
+			--limit $limit >"$work/error" 2>&1 \
+			|| bad="$dtype: $(cat "$work/error")"
+		sed "s/.*error \([^,]*\),.*/\1/" "$work/error" >>"$work/$dtype"
+		[ -z "$bad" ] || break
+	done
+	rm -f "$work"/*.safetensors
+	models=$((models + 1))
+	say "$kind $(basename "$dir")"
+}
+
+# The run file of a pipeline's case, on standard output.
+run_file() {
+	if [ -d "$dir/motion_adapter" ]; then
+		echo "model: {base: $dir/model, unet: [$dir/model/unet," \
+			"$dir/motion_adapter]}"
+	else
+		echo "model: $dir/model"
+	fi
+	negative=$(value negative_prompt)
+	cat <<-EOF
+	prompt: $(value prompt)
+	negative_prompt: ${negative:-\"\"}
+	frames: $(value frames)
+	size: $(value width)x$(value height)
+	steps: $(value steps)
+	guidance: $(value guidance)
+	noise: $dir/in.safetensors
+	keep_latents: true
+	output: $work/video.safetensors
+	EOF
+}
+
+# A whole AnimateDiff pipeline from a prompt on: the latent after each step and
+# the frames.
+pipeline_case() {
+	dir=$(cd "$1" && pwd) bad=
+	run_file >"$work/run.yaml"
+	"$SLUICE" generate "$work/run.yaml" --quiet >"$work/err" 2>&1 \
+		|| bad='it fails'
+	"$compare" "$work/video.safetensors" "$dir/out.safetensors" \
+		latents:latent --each --limit 1e-3 >"$work/error" 2>&1 \
+		|| bad="steps: $(cat "$work/error")"
+	"$compare" "$work/video.safetensors" "$dir/out.safetensors" frames \
+		--limit 1e-3 --psnr 60 >"$work/error" 2>&1 \
+		|| bad="frames: $(cat "$work/error")"
+	say "pipeline $(basename "$dir")"
+}
+
+# The largest errors of the models so far, one line.
+largest_errors() {
+	for dtype in f32 f16 bf16; do
+		printf '%s %s ' "$dtype" "$(sort -g "$work/$dtype" | tail -n 1)"
+	done
+}

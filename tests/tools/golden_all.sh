@@ -1,0 +1,32 @@
+#!/bin/sh
+# golden_all.sh FOLDER - runs all recorded cases of a folder that holds some of
+# models/, pipelines/, schedulers/ and tokenizer/ (tests/data/README.md says what
+# is in each), from the project's folder after `make check` has built the tools.
+folder=${1:?usage: tests/tools/golden_all.sh FOLDER}
+. tests/tools/golden.sh
+
+for case in "$folder"/models/*/; do
+	[ ! -d "$case" ] || model_case "${case%/}"
+done
+for case in "$folder"/pipelines/*/; do
+	[ -d "$case" ] || continue
+	if grep -q '"kind": "animatediff"' "$case/case.json"; then
+		pipeline_case "${case%/}"
+	else
+		echo "# skipped: $case is no AnimateDiff pipeline"
+	fi
+done
+for case in "$folder"/schedulers/*.json; do
+	[ -f "$case" ] || continue
+	if grep -q '"class": "\(DDIM\|EulerDiscrete\)Scheduler"' "$case"; then
+		"$BUILD/tests/sampler" "$case" || failed=$((failed + 1))
+	else
+		echo "# skipped: $case is of another scheduler"
+	fi
+done
+if [ -f "$folder/tokenizer/cases.json" ]; then
+	"$BUILD/tests/tokenizer" "$folder/tokenizer" || failed=$((failed + 1))
+fi
+[ $models -eq 0 ] || echo "# $models models; largest errors: $(largest_errors)"
+echo "$failed failed"
+[ $failed -eq 0 ]
