@@ -47,7 +47,7 @@ static const char *
 config_path(Arena *a, const char *dir)
 {
 	static const char *const names[] = {
-		"scheduler_config.json", "config.json"
+		"scheduler_config.json", "tokenizer_config.json", "config.json"
 	};
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		const char *path = arena_printf(a, "%s/%s", dir, names[i]);
@@ -57,7 +57,8 @@ config_path(Arena *a, const char *dir)
 	return NULL;
 }
 
-/* Adds the config of `dir`; a folder without one is an error if `needed`. */
+/* Adds the config of `dir`; a folder without one is an error if `needed`, but a
+ * tokenizer may be its vocabulary alone. */
 static int
 add_config(Arena *a, ConfigList *list, const char *component, const char *dir,
 	bool needed, char *err)
@@ -65,7 +66,7 @@ add_config(Arena *a, ConfigList *list, const char *component, const char *dir,
 	const char *path = config_path(a, dir);
 	int code = EXIT_OK;
 	if (!path) {
-		if (!needed)
+		if (!needed || !strcmp(component, "tokenizer"))
 			return EXIT_OK;
 		bool scheduler = !strcmp(component, "scheduler");
 		say(err, "component '%s': '%s' has no %s", component, dir,
@@ -115,7 +116,7 @@ static bool
 has_no_config(const char *name)
 {
 	static const char *const names[] = {
-		"tokenizer", "feature_extractor", "safety_checker",
+		"feature_extractor", "safety_checker",
 	};
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (!strcmp(names[i], name))

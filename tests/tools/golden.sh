@@ -79,8 +79,8 @@ model_case() {
 # The run file of a pipeline's case, on standard output.
 run_file() {
 	if [ -d "$dir/motion_adapter" ]; then
-		echo "model: {base: $dir/model, unet: [$dir/model/unet," \
-			"$dir/motion_adapter]}"
+		echo "model: {base: $dir/model, tokenizer: $dir/model/tokenizer," \
+			"unet: [$dir/model/unet, $dir/motion_adapter]}"
 	else
 		echo "model: $dir/model"
 	fi
