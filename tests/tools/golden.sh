@@ -94,23 +94,37 @@ run_file() {
 	guidance: $(value guidance)
 	noise: $dir/in.safetensors
 	keep_latents: true
-	output: $work/video.safetensors
 	EOF
 }
 
+# The video of $work/run.yaml to a file.
+generate() {
+	"$SLUICE" generate "$work/run.yaml" --quiet --set "output=$1" \
+		>"$work/err" 2>&1 || bad='it fails'
+}
+
+# The smallest budget for $work/run.yaml, which the refusal of another names.
+smallest_budget() {
+	"$SLUICE" generate "$work/run.yaml" --dry-run --set memory=1KiB 2>&1 \
+		| sed -n 's/.*budget that fits.*(\([0-9]*\) bytes).*/\1/p'
+}
+
 # A whole AnimateDiff pipeline from a prompt on: the latent after each step and
-# the frames.
+# the frames; and the same bits within the smallest budget.
 pipeline_case() {
 	dir=$(cd "$1" && pwd) bad=
 	run_file >"$work/run.yaml"
-	"$SLUICE" generate "$work/run.yaml" --quiet >"$work/err" 2>&1 \
-		|| bad='it fails'
+	generate "$work/video.safetensors"
 	"$compare" "$work/video.safetensors" "$dir/out.safetensors" \
 		latents:latent --each --limit 1e-3 >"$work/error" 2>&1 \
 		|| bad="steps: $(cat "$work/error")"
 	"$compare" "$work/video.safetensors" "$dir/out.safetensors" frames \
 		--limit 1e-3 --psnr 60 >"$work/error" 2>&1 \
 		|| bad="frames: $(cat "$work/error")"
+	echo "memory: $(smallest_budget)" >>"$work/run.yaml"
+	generate "$work/small.safetensors"
+	cmp "$work/video.safetensors" "$work/small.safetensors" \
+		|| bad='other bits in less memory'
 	say "pipeline $(basename "$dir")"
 }
 
