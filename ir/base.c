@@ -262,8 +262,10 @@ edit_distance(const char *a, const char *b, size_t limit)
 const char *
 nearest_name(const char *s, const char *const *names, size_t n)
 {
-	size_t best = strlen(s) / 3 + 1;
+	size_t length = strlen(s), best = length / 3 + 1;
 	const char *found = NULL;
+	if (best > length / 2)          /* half of a short name is a stranger */
+		best = length / 2;
 	for (size_t i = 0; i < n; i++) {
 		size_t d = edit_distance(s, names[i], best);
 		if (d < best || (d == best && !found)) {
