@@ -112,8 +112,13 @@ typedef struct Parse {
 	Vec(char) text;         /* of the string being scanned */
 	uint32_t text_begin;
 	Vec(Bracket) open;
+	bool made_up;           /* it is a '}' that the text lacks */
+	uint32_t previous_end;  /* of the token before it */
 	/* recovery */
 	bool skip;              /* look for a place to go on */
+	uint32_t resumed;       /* offset of the token where parsing went on:
+	                           refused again, it is skipped */
+	int held;               /* the token that comes behind it, or 0 */
 	int skip_braces;        /* open ones that an error took away */
 	bool fatal;             /* give up */
 	Ast *items;
@@ -123,6 +128,10 @@ typedef struct Parse {
 void scan_begin(Parse *p);
 int scan_token(Parse *p);
 void scan_end(Parse *p);
+
+/* What an error says was expected (expect.c): the names of n tokens in a few
+ * words, as "an expression or ')'". */
+void expect_list(const char *const *name, size_t n, char *out, size_t size);
 
 /* Parses p->file into p->file->items; errors are reported (gram.y). */
 void parse_file(Arena *a, Names *names, Diags *d, Source *file);

@@ -35,9 +35,9 @@
 	const char *name;
 }
 
-%token END 0 "end of the file"
+%token END 0 "the end of the file"
 %token <name> NAME "a name"
-%token <ast> NUMBER "a number" STRING "a text" HEAD "a text with {" MID "} in a text" TAIL "} ending a text"
+%token <ast> NUMBER "a number" STRING "a text" HEAD "a text with {" MID "}" TAIL "} ending a text"
 %token INCLUDE "include" AXIS "axis" PARAM "param" FROM "from" BLOCK "block"
 %token MODEL "model" PIPELINE "pipeline" IF "if" ELSE "else" FOR "for" IN "in"
 %token SCOPE "scope" DENOISE "denoise" RETURN "return" CHECK "check"
@@ -70,10 +70,14 @@ static Ast *call(Parse *p, Loc loc, const char *name, Loc at, Ast *args,
 		if (p->fatal || yychar == SLU_END) \
 			YYABORT; \
 		if (yychar == SLU_SLU_EMPTY || p->skip_braces \
+			|| p->resumed == p->loc.begin \
 			|| !sync_point(p, yychar)) { \
+			p->skip_braces += (yychar == '{') \
+				- (yychar == '}' && p->skip_braces); \
 			yyclearin; \
 			p->skip = true; \
 		} \
+		p->resumed = p->loc.begin; \
 		yyerrok; \
 	} while (0)
 }
@@ -360,127 +364,96 @@ args_append(Parse *p, Ast *list, Ast *arg)
 
 /* ---- errors ---- */
 
-/* What an expression can start with: shown as one thing. */
-static bool
-starts_expression(int s)
-{
-	switch (s) {
-	case YYSYMBOL_NUMBER: case YYSYMBOL_STRING: case YYSYMBOL_HEAD:
-	case YYSYMBOL_NAME: case YYSYMBOL_TRUE: case YYSYMBOL_FALSE:
-	case YYSYMBOL_NONE: case YYSYMBOL_NOT:
-		return true;
-	default:
-		return false;
-	}
-}
+typedef struct Expected {
+	char text[200];
+	bool assign;            /* "+=": what began is an assignment */
+	bool compare;           /* "==", behind an operand */
+} Expected;
 
-/* What may follow any expression: not worth a mention beside what must. */
-static bool
-continues_expression(const char *name)
+/* The tokens that the parser would take, by name; of those that end a piece of
+ * text, one. */
+static void
+list_expected(const yypcontext_t *ctx, Expected *e)
 {
-	static const char *const ops[] = {
-		"+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "in",
-		"and", "or", "?", "..", "|>", ".", "(", "[", "{", "@",
-	};
-	for (size_t i = 0; i < COUNT_OF(ops); i++)
-		if (!strcmp(ops[i], name))
-			return true;
-	return false;
-}
-
-/* bison writes one-character tokens with their quotes */
-static const char *
-token_name(yysymbol_kind_t symbol, char buf[16])
-{
-	const char *s = yysymbol_name(symbol);
-	size_t n = strlen(s);
-	if (n == 3 && s[0] == '\'') {
-		buf[0] = s[1];
-		buf[1] = 0;
-		return buf;
-	}
-	return s;
-}
-
-/* Lists what was expected, in at most four words, into `out` (200 bytes).
- * Returns their number. */
-static int
-list_expected(const yysymbol_kind_t *s, int n, char *out)
-{
-	char buf[16];
-	bool expression = false;
-	int words = 0, must = 0;
-	size_t at = 0;
+	enum { MOST = 64 };
+	yysymbol_kind_t symbol[MOST];
+	char plain[MOST][4];
+	const char *name[MOST];
+	size_t k = 0;
+	int n = yypcontext_expected_tokens(ctx, symbol, MOST);
 	for (int i = 0; i < n; i++) {
-		expression |= s[i] == YYSYMBOL_NUMBER;
-		must += !continues_expression(token_name(s[i], buf));
-	}
-	if (expression) {
-		at = (size_t)snprintf(out, 200, "an expression");
-		words = 1;
-	}
-	for (int i = 0; i < n && words < 4; i++) {
-		const char *name = token_name(s[i], buf);
-		if ((expression && starts_expression(s[i]))
-			|| (must && continues_expression(name)))
+		const char *s = yysymbol_name(symbol[i]);
+		e->assign |= symbol[i] == YYSYMBOL_APPEND;
+		e->compare |= symbol[i] == YYSYMBOL_EQ;
+		if (symbol[i] == YYSYMBOL_TAIL)
 			continue;
-		bool bare = !strncmp(name, "a ", 2) || !strncmp(name, "} ", 2)
-			|| !strncmp(name, "end ", 4);
-		at += (size_t)snprintf(out + at, 200 - at, "%s%s%s%s",
-			words ? " or " : "", bare ? "" : "'", name,
-			bare ? "" : "'");
-		words++;
+		if (strlen(s) == 3 && *s == '\'') {    /* with its quotes */
+			snprintf(plain[k], sizeof plain[k], "%c", s[1]);
+			s = plain[k];
+		}
+		name[k++] = s;
 	}
-	return words;
+	if (e->assign)
+		snprintf(e->text, sizeof e->text, "'='");
+	else
+		expect_list(name, k, e->text, sizeof e->text);
 }
 
-/* The innermost bracket that the end of the file leaves open. */
-static bool
-report_open(Parse *p)
+static void
+report_open(Parse *p, const Bracket *b, const char *note)
 {
-	if (!p->open.n)
-		return false;
-	const Bracket *b = &p->open.at[p->open.n - 1];
 	char kind = b->kind == 's' || b->kind == 'p' ? '{' : b->kind;
 	Loc loc = b->loc;
 	if (kind == '{' && loc.end > loc.begin)
 		loc.begin = loc.end - 1;
-	diag(p->diags, loc, NULL, NULL, "'%c' is never closed", kind);
-	return true;
+	diag(p->diags, loc, NULL, note, "'%c' is never closed", kind);
+}
+
+/* The token that was found, as it is written. */
+static void
+found_token(Loc loc, char *out, size_t size)
+{
+	int length = (int)(loc.end - loc.begin);
+	const char *s = loc.file->text + loc.begin;
+	const char *newline = memchr(s, '\n', (size_t)length);
+	if (newline)
+		length = (int)(newline - s);
+	snprintf(out, size, "'%.*s%s'", length > 32 ? 32 : length, s,
+		length > 32 ? "..." : "");
+}
+
+/* The fix, where the token found tells it. */
+static const char *
+likely_fix(const Expected *e, const char *found)
+{
+	if (e->assign && (!strcmp(found, "'('") || !strcmp(found, "'|>'")))
+		return "a call alone does nothing: its value wants a name";
+	return e->compare && !strcmp(found, "'='") ? "'==' compares" : NULL;
 }
 
 static int
 yyreport_syntax_error(const yypcontext_t *ctx, Parse *p)
 {
-	enum { MOST = 64 };
-	yysymbol_kind_t symbol[MOST];
-	const Loc *loc = yypcontext_location(ctx);
-	yysymbol_kind_t found = yypcontext_token(ctx);
-	char expected[200] = "", text[48] = "the end of the file";
-	if (p->fatal || (found == YYSYMBOL_YYEOF && report_open(p)))
+	Loc loc = *yypcontext_location(ctx);
+	bool end = yypcontext_token(ctx) == YYSYMBOL_YYEOF;
+	char found[48] = "the end of the file";
+	Expected e = {.text = ""};
+	if (p->fatal || p->made_up || p->resumed == loc.begin)
 		return 0;
-	int n = yypcontext_expected_tokens(ctx, symbol, MOST);
-	bool assign = false;
-	for (int i = 0; i < n; i++)
-		assign |= symbol[i] == YYSYMBOL_APPEND;
-	int words = n > 0 ? list_expected(symbol, n, expected) : 0;
-	if (assign)
-		snprintf(expected, sizeof expected, "'='");
-	if (loc->end > loc->begin && found != YYSYMBOL_YYEOF) {
-		int length = (int)(loc->end - loc->begin);
-		const char *s = loc->file->text + loc->begin;
-		const char *newline = memchr(s, '\n', (size_t)length);
-		if (newline)
-			length = (int)(newline - s);
-		snprintf(text, sizeof text, "'%.*s%s'", length > 32 ? 32 : length,
-			s, length > 32 ? "..." : "");
+	if (end && p->open.n) {
+		report_open(p, &p->open.at[p->open.n - 1], NULL);
+		return 0;
 	}
-	if (words || assign)
-		diag(p->diags, *loc, NULL, assign ? "a call alone does nothing: "
-			"its value wants a name" : NULL, "expected %s, found %s",
-			expected, text);
-	else
-		diag(p->diags, *loc, NULL, NULL, "unexpected %s", text);
+	list_expected(ctx, &e);
+	if (end)
+		loc.begin = loc.end = p->previous_end;
+	else {
+		if (loc.file->text[loc.begin] == '}')   /* and no text behind */
+			loc.end = loc.begin + 1;
+		found_token(loc, found, sizeof found);
+	}
+	diag(p->diags, loc, NULL, likely_fix(&e, found),
+		"expected %s, found %s", e.text, found);
 	return 0;
 }
 
@@ -497,6 +470,18 @@ slu_error(const Loc *loc, Parse *p, const char *text)
 
 /* ---- recovery ---- */
 
+static bool
+starts_definition(int token)
+{
+	switch (token) {
+	case SLU_INCLUDE: case SLU_AXIS: case SLU_PARAM: case SLU_BLOCK:
+	case SLU_MODEL: case SLU_PIPELINE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Whether parsing can go on at the token just scanned. */
 static bool
 sync_point(const Parse *p, int token)
@@ -505,12 +490,10 @@ sync_point(const Parse *p, int token)
 	case '}': case SLU_END:
 		return true;
 	case SLU_NAME: case SLU_IF: case SLU_FOR: case SLU_DENOISE:
-	case SLU_SCOPE: case SLU_RETURN: case SLU_CHECK: case SLU_INCLUDE:
-	case SLU_AXIS: case SLU_PARAM: case SLU_BLOCK: case SLU_MODEL:
-	case SLU_PIPELINE:
+	case SLU_SCOPE: case SLU_RETURN: case SLU_CHECK:
 		return p->first;
 	default:
-		return false;
+		return p->first && starts_definition(token);
 	}
 }
 
@@ -520,7 +503,8 @@ skip_tokens(Parse *p, int token)
 {
 	int depth = p->skip_braces;
 	for (;; token = scan_token(p)) {
-		if (token == SLU_END || (depth <= 0 && sync_point(p, token)))
+		if (token == SLU_END || (depth <= 0 && sync_point(p, token))
+			|| (p->first && starts_definition(token)))
 			break;
 		depth += token == '{';
 		depth -= token == '}';
@@ -530,12 +514,46 @@ skip_tokens(Parse *p, int token)
 	return token;
 }
 
+/* Forgets what is open up to the innermost '{' of a body or map; false when
+ * there is none. */
+static bool
+close_body(Parse *p)
+{
+	size_t i = p->open.n;
+	while (i-- > 0)
+		if (p->open.at[i].kind == '{') {
+			p->open.n = i;
+			return true;
+		}
+	return false;
+}
+
+/* No definition stands in a body: where one begins a line, the bodies still
+ * open have lost their '}'.  The first time (`held` is not set yet) that is an
+ * error; the parser is given each of them, then the definition. */
+static int
+close_bodies(Parse *p, int token)
+{
+	Bracket innermost = p->open.n ? p->open.at[p->open.n - 1] : (Bracket){0};
+	bool lost = close_body(p);
+	if (lost && !p->held)
+		report_open(p, &innermost, arena_printf(p->arena,
+			"the definition in line %d begins inside it",
+			source_line(p->file, p->loc.begin)));
+	p->held = lost ? token : 0;
+	p->made_up = lost;
+	return lost ? '}' : token;
+}
+
 static int
 slu_lex(SLU_STYPE *value, Loc *loc, Parse *p)
 {
-	int token = scan_token(p);
+	int token = p->held ? p->held : scan_token(p);
+	p->made_up = false;
 	if (p->skip)
 		token = skip_tokens(p, token);
+	if (p->first && starts_definition(token))
+		token = close_bodies(p, token);
 	*loc = p->loc;
 	if (token == SLU_NAME || token == '{')
 		value->name = p->name;
@@ -547,7 +565,8 @@ slu_lex(SLU_STYPE *value, Loc *loc, Parse *p)
 void
 parse_file(Arena *a, Names *names, Diags *d, Source *file)
 {
-	Parse p = {.arena = a, .names = names, .diags = d, .file = file};
+	Parse p = {.arena = a, .names = names, .diags = d, .file = file,
+		.resumed = UINT32_MAX};
 	scan_begin(&p);
 	slu_parse(&p);
 	scan_end(&p);

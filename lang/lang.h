@@ -1,12 +1,13 @@
 /* lang.h - from the text of a .slu file to a graph.
  *
- *   scan.l    characters -> tokens with places
- *   gram.y    tokens -> syntax tree
- *   ast.c     the tree's constructors and printer
- *   elab*.c   runs the file: parameters, blocks, loops; makes graph nodes
- *   params.c  parameters: -D, config keys, defaults
- *   sampler.c a scheduler's config to its table
- *   diag.c    errors with place, source line, caret, block instantiation, note
+ *   scan.l        characters -> tokens with places
+ *   gram.y        tokens -> syntax tree
+ *   expect.c      what a syntax error says was expected
+ *   ast.c         the tree's constructors and printer
+ *   elab*.c       runs the file: parameters, blocks, loops; makes graph nodes
+ *   params.c      parameters: -D, config keys, defaults
+ *   sampler.c     a scheduler's config to its table
+ *   diag.c        errors with place, source line, caret, block instantiation, note
  */
 #ifndef SLUICE_LANG_H
 #define SLUICE_LANG_H
