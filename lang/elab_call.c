@@ -175,6 +175,7 @@ run_body(Elab *e, Frame *f, const Ast *call)
 	exec_body(e, f->def->a);
 	if (f->returned)
 		return f->result;
+	e->frame = f->up;       /* the error is the call's */
 	return e->stop || e->diags.count ? value_error()
 		: elab_error(e, call->at, NULL, "%s '%s' returns nothing",
 			f->def->kind == A_BLOCK ? "block" : "model",
@@ -341,14 +342,12 @@ run_model(Elab *e, const Ast *call, const Ast *def, size_t slots,
 	enter_frame(e, &f, def, in, env);
 	f.call = call->at;
 	f.scope = "";
-	if (bind_inputs(e, call, def, slots, names)) {
+	if (bind_inputs(e, call, def, slots, names))
 		v = run_body(e, &f, call);
-		if (v.kind != V_ERROR && f.nresult != def->b->n)
-			v = elab_error(e, call->at, NULL, "model '%s' names %zu "
-				"outputs and returns %zu", def->name, def->b->n,
-				f.nresult);
-	}
 	leave_frame(e, &f);
+	if (v.kind != V_ERROR && f.nresult != def->b->n)
+		v = elab_error(e, call->at, NULL, "model '%s' names %zu outputs "
+			"and returns %zu", def->name, def->b->n, f.nresult);
 	e->scope = outer;
 	vec_free(&in->envs);
 	vec_free(&in->forced);

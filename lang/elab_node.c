@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define WEIGHT_MAX ((int64_t)1 << 44)   /* elements, as of any value */
+
 const Type *
 node_type(const Elab *e, uint32_t node)
 {
@@ -161,7 +163,7 @@ node_weight(Elab *e, const OpCall *c, const char *suffix, int rank,
 		return 0;
 	for (int i = 0; i < rank; i++) {
 		w.dim[i] = dim[i];
-		if (!mul_ok(all, dim[i], &all)) {
+		if (!mul_ok(all, dim[i], &all) || all > WEIGHT_MAX) {
 			elab_error(e, c->loc, NULL, "this weight would have "
 				"more than 2^44 elements");
 			return 0;

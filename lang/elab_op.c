@@ -100,8 +100,12 @@ arg_over(OpCall *c, int i, AxisSet *out)
 		return wrong_kind(c, i, "a list of axes");
 	for (int64_t k = 0; k < v->n; k++) {
 		const Value *axis = &v->list->at[k];
-		if (axis->kind != V_AXIS)
-			return wrong_kind(c, i, "a list of axes");
+		if (axis->kind != V_AXIS) {
+			elab_error(c->e, arg_loc(c, i), NULL,
+				"'%s' lists axes, this is %s", c->def->formal[i],
+				value_describe(c->e, axis));
+			return false;
+		}
 		if (*out >> axis->i & 1) {
 			elab_error(c->e, arg_loc(c, i), NULL,
 				"axis %s stands twice in '%s'",

@@ -195,11 +195,13 @@ unknown_define(Elab *e, const Define *d)
 	names.n = 0;
 	names_walk(e, file, list_params, &names);
 	const char *note = elab_nearest(e, d->name, names.at, names.n);
-	if (!d->component && e->program && e->program->kind == A_PIPELINE)
-		for (size_t i = 0; i < names.n; i++)
-			if (!strcmp(names.at[i], d->name))
-				note = "a component's parameter is set by "
-					"-D COMPONENT.NAME=VALUE";
+	for (size_t i = 0; i < names.n; i++)
+		if (!strcmp(names.at[i], d->name))
+			note = d->component ? arena_printf(e->arena,
+				"'%s' is a parameter, but not of a component "
+				"'%s'", d->name, d->component)
+				: "a component's parameter is set by "
+				"-D COMPONENT.NAME=VALUE";
 	diag_plain(&e->diags, note, "-D %s: no parameter has this name",
 		d->text);
 }
@@ -350,6 +352,23 @@ list_fits(Elab *e, const Value *usual, Value *given)
 	return fits_default(&one, given, e);
 }
 
+/* In a list whose kind is right, the element whose kind is not. */
+static const Value *
+odd_element(const Value *usual, const Value *given)
+{
+	ValueKind kind = usual->kind;
+	if (given->kind != V_LIST || (kind == V_LIST && !usual->n))
+		return NULL;
+	if (kind == V_LIST)
+		kind = usual->list->at[0].kind;
+	for (int64_t i = 0; i < given->n; i++) {
+		const Value *v = &given->list->at[i];
+		if (v->kind != kind && (kind != V_FLOAT || v->kind != V_INT))
+			return v;
+	}
+	return NULL;
+}
+
 static Value
 given_value(Elab *e, const Ast *param, const Value *usual, Value v,
 	const char *source)
@@ -363,6 +382,12 @@ given_value(Elab *e, const Ast *param, const Value *usual, Value v,
 	}
 	if (fits)
 		return v;
+	const Value *odd = odd_element(usual, &v);
+	if (odd)
+		return elab_error(e, param->at, NULL, "parameter '%s': %s holds "
+			"%s, the default %s", param->name, source,
+			value_describe(e, odd), value_describe(e,
+			usual->kind == V_LIST ? &usual->list->at[0] : usual));
 	return elab_error(e, param->at, NULL, "parameter '%s': %s is %s, the "
 		"default is %s", param->name, source, value_describe(e, &v),
 		value_describe(e, usual));
@@ -398,9 +423,6 @@ param_value(Elab *e, Instance *in, const Ast *param)
 	if (d || j)
 		v = given_value(e, param, &v,
 			d ? d->value : value_from_json(e, j), source);
-	if (v.kind == V_TENSOR || v.kind == V_SAMPLER || v.kind == V_STEP)
-		return elab_error(e, param->b->loc, NULL, "a parameter is a "
-			"compile-time value, this is %s", value_describe(e, &v));
 	if (!count_known)
 		return value_error();
 	return param->a ? fit_count(e, param, &v, n, source) : v;
@@ -417,9 +439,11 @@ eval_file(Elab *e, Instance *in, FileEnv *env)
 		size_t nodes = e->g->nodes.n;
 		Value v = p->kind == A_PARAM ? param_value(e, in, p)
 					     : eval(e, p->b);
-		if (e->g->nodes.n > nodes)
+		if (v.kind != V_ERROR && (e->g->nodes.n > nodes
+			|| v.kind == V_SAMPLER))
 			v = elab_error(e, p->at, NULL, "'%s' is a compile-time "
-				"value: tensors belong in models", p->name);
+				"value: tensors and samplers belong in models "
+				"and pipelines", p->name);
 		env->value[i] = v;
 		env->done = i + 1;
 	}
