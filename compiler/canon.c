@@ -225,25 +225,72 @@ count_roles(const Graph *g, uint32_t id)
 	return n;
 }
 
-/* A carried value lives in one place: what enters and what leaves a step must
- * be results that no one else claims, and the step's may only be written when
- * the old value has been read for the last time. */
+/* ---- a carried value lives in one place: what enters and what leaves a step
+ * are written there.  They must be results that no one else claims, the step's
+ * may only be written when the old value has been read for the last time, and
+ * what entered is gone then. ---- */
+
 static bool
-read_after(const Graph *g, uint32_t carry, uint32_t next)
+resolves_to(const Graph *g, uint32_t id, uint32_t root)
 {
-	for (size_t i = next + 1; i < g->nodes.n; i++) {
+	Ref part[2];
+	int parts = id ? ref_resolve(g, id, part) : 0;
+	for (int j = 0; j < parts; j++)
+		if (part[j].root == root)
+			return true;
+	return false;
+}
+
+/* Whether a node later than `from`, of the loop and up to stage `last`, reads
+ * `root`. */
+static bool
+read_after(const Graph *g, uint32_t root, uint32_t from, Stage last)
+{
+	for (size_t i = from + 1; i < g->nodes.n; i++) {
 		const Node *n = &g->nodes.at[i];
-		if (n->stage != ST_LOOP || n->op == OP_carry)
+		if (n->stage < ST_LOOP || n->stage > last || n->op == OP_carry)
 			continue;
-		for (int k = 0; k < n->nin; k++) {
-			Ref part[2];
-			int parts = n->in[k] ? ref_resolve(g, n->in[k], part) : 0;
-			for (int j = 0; j < parts; j++)
-				if (part[j].root == carry)
-					return true;
-		}
+		for (int k = 0; k < n->nin; k++)
+			if (resolves_to(g, n->in[k], root))
+				return true;
 	}
 	return false;
+}
+
+/* Whether `next` reads the carry otherwise than element by element in its
+ * place; what fuse may draw into it counts, too. */
+static bool
+reads_elsewhere(const Graph *g, uint32_t carry, uint32_t next)
+{
+	const Node *n = &g->nodes.at[next];
+	for (int k = 0; k < n->nin; k++) {
+		uint32_t x = n->in[k];
+		const Node *from = &g->nodes.at[x];
+		if (resolves_to(g, x, carry)
+			&& (x != carry || !op_info[n->op].in[k].inplace))
+			return true;
+		if (from->op != OP_linear && from->op != OP_conv
+			&& from->op != OP_norm_apply)
+			continue;
+		for (int i = 0; i < from->nin; i++)
+			if (resolves_to(g, from->in[i], carry))
+				return true;
+	}
+	return false;
+}
+
+/* Whether the carry's init (k 0) or next (k 1) may be made in its place. */
+static bool
+may_share(const Graph *g, uint32_t carry, int k)
+{
+	const Node *n = &g->nodes.at[carry], *x = &g->nodes.at[n->in[k]];
+	if (!owns_result(g, n->in[k]) || x->stage != (k ? ST_LOOP : ST_BEFORE)
+		|| count_roles(g, n->in[k]) != 1
+		|| x->type.dtype != n->type.dtype)
+		return false;
+	return k ? !read_after(g, carry, n->in[k], ST_LOOP)
+			&& !reads_elsewhere(g, carry, n->in[k])
+		: !read_after(g, n->in[k], n->in[k], ST_AFTER);
 }
 
 /* A copy at the end of the stage: graphs are in program order, so it is made by
@@ -309,10 +356,7 @@ own_carries(Program *p)
 		for (int k = 0; k < 2; k++) {
 			uint32_t x = n->in[k];
 			Stage s = k ? ST_LOOP : ST_BEFORE;
-			if (owns_result(g, x) && g->nodes.at[x].stage == s
-				&& count_roles(g, x) == 1
-				&& !(k && read_after(g, (uint32_t)i, x))
-				&& g->nodes.at[x].type.dtype == n->type.dtype)
+			if (may_share(g, (uint32_t)i, k))
 				continue;
 			*vec_push(&want) = (Wanted){last_of_stage(g, s), x, s, 0};
 			*vec_push(&slot) = (uint32_t)i * 2 + (uint32_t)k;
