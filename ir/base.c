@@ -77,6 +77,7 @@ arena_alloc(Arena *a, size_t bytes)
 			fatal(EXIT_MEMORY, "out of memory");
 		b->used = 0;
 		b->size = size;
+		a->bytes += size;
 		if (size > BLOCK_BYTES && a->blocks) {
 			/* keep filling the block in front */
 			b->next = a->blocks->next;
@@ -144,6 +145,7 @@ arena_free(Arena *a)
 		a->blocks = b->next;
 		free(b);
 	}
+	a->bytes = 0;
 }
 
 char *

@@ -48,6 +48,7 @@ void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 typedef struct Arena {
 	struct ArenaBlock *blocks;
+	size_t bytes;           /* of all blocks */
 } Arena;
 
 /* `bytes` zeroed bytes, aligned to 16. */

@@ -39,10 +39,16 @@ bool
 elab_work(Elab *e, Loc loc, int64_t units)
 {
 	e->work += units;
-	if (e->work > WORK_MAX && !e->stop) {
+	if (e->stop)
+		return false;
+	if (e->work > WORK_MAX) {
 		e->stop = true;
 		elab_error(e, loc, NULL, "evaluating this file takes more than "
 			"%d steps", WORK_MAX);
+	} else if (e->arena->bytes > MEMORY_MAX) {
+		e->stop = true;
+		elab_error(e, loc, NULL, "evaluating this file takes more than "
+			"%d MiB", MEMORY_MAX >> 20);
 	}
 	return !e->stop;
 }

@@ -29,6 +29,7 @@ enum {
 	INCLUDE_MAX = 16,       /* levels of inclusion */
 	EVAL_DEPTH_MAX = 1500,  /* nested evaluations, over all calls */
 	WORK_MAX = 10000000,    /* evaluated expressions */
+	MEMORY_MAX = 512 << 20, /* bytes for values, names, nodes */
 };
 
 /* ---- values ---- */

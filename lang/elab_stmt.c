@@ -92,7 +92,7 @@ exec_append(Elab *e, const Ast *s)
 	} else if (old.kind == V_LIST) {
 		bool joined = v.kind == V_LIST || v.kind == V_RANGE;
 		int64_t n = joined ? value_length(&v) : 1;
-		if (!elab_work(e, s->loc, n))
+		if (!elab_work(e, s->loc, min64(n, LIST_MAX)))
 			return;
 		for (int64_t i = 0; i < n; i++) {
 			Value item = joined ? value_element(&v, i) : v;

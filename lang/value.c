@@ -149,11 +149,9 @@ maps_equal(Elab *e, Loc loc, const Value *a, const Value *b)
 	return 1;
 }
 
-int
-value_equal(Elab *e, Loc loc, const Value *a, const Value *b)
+static int
+equal(Elab *e, Loc loc, const Value *a, const Value *b)
 {
-	if (!elab_work(e, loc, 1))
-		return -1;
 	if (is_runtime(a) || is_runtime(b)) {
 		if (a->kind == V_NONE || b->kind == V_NONE)
 			return 0;
@@ -176,6 +174,23 @@ value_equal(Elab *e, Loc loc, const Value *a, const Value *b)
 	case V_MAP:    return maps_equal(e, loc, a, b);
 	default:       return 0;
 	}
+}
+
+int
+value_equal(Elab *e, Loc loc, const Value *a, const Value *b)
+{
+	if (!elab_work(e, loc, 1))
+		return -1;
+	if (e->depth >= EVAL_DEPTH_MAX) {
+		e->stop = true;
+		elab_error(e, loc, NULL,
+			"these values are nested too deeply to be compared");
+		return -1;
+	}
+	e->depth++;
+	int same = equal(e, loc, a, b);
+	e->depth--;
+	return same;
 }
 
 /* ---- describing ---- */
