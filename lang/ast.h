@@ -132,6 +132,9 @@ void scan_end(Parse *p);
 /* What an error says was expected (expect.c): the names of n tokens in a few
  * words, as "an expression or ')'". */
 void expect_list(const char *const *name, size_t n, char *out, size_t size);
+/* Whether the token (one-character ones with their quotes) makes a longer
+ * expression of one. */
+bool expect_operator(const char *name);
 
 /* Parses p->file into p->file->items; errors are reported (gram.y). */
 void parse_file(Arena *a, Names *names, Diags *d, Source *file);

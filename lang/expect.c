@@ -80,3 +80,13 @@ expect_list(const char *const *name, size_t n, char *out, size_t size)
 		words++;
 	}
 }
+
+bool
+expect_operator(const char *name)
+{
+	bool quoted = strlen(name) == 3 && *name == '\'';
+	char plain[] = {name[1], 0};
+	if (quoted && strchr("@(", *plain))
+		return false;
+	return is_among(quoted ? plain : name, continues, COUNT_OF(continues));
+}

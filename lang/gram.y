@@ -368,6 +368,7 @@ typedef struct Expected {
 	char text[200];
 	bool assign;            /* "+=": what began is an assignment */
 	bool compare;           /* "==", behind an operand */
+	bool pipe;              /* "|>" */
 } Expected;
 
 /* The tokens that the parser would take, by name; of those that end a piece of
@@ -385,6 +386,7 @@ list_expected(const yypcontext_t *ctx, Expected *e)
 		const char *s = yysymbol_name(symbol[i]);
 		e->assign |= symbol[i] == YYSYMBOL_APPEND;
 		e->compare |= symbol[i] == YYSYMBOL_EQ;
+		e->pipe |= symbol[i] == YYSYMBOL_PIPE;
 		if (symbol[i] == YYSYMBOL_TAIL)
 			continue;
 		if (strlen(s) == 3 && *s == '\'') {    /* with its quotes */
@@ -422,10 +424,13 @@ found_token(Loc loc, char *out, size_t size)
 		length > 32 ? "..." : "");
 }
 
-/* The fix, where the token found tells it. */
+/* The fix, where the token found (in quotes, and by its name) tells it. */
 static const char *
-likely_fix(const Expected *e, const char *found)
+likely_fix(const Expected *e, const char *found, const char *name)
 {
+	if (e->pipe && !e->compare && expect_operator(name))
+		return "after a pipe only another pipe may follow: use "
+			"parentheses";
 	if (e->assign && (!strcmp(found, "'('") || !strcmp(found, "'|>'")))
 		return "a call alone does nothing: its value wants a name";
 	return e->compare && !strcmp(found, "'='") ? "'==' compares" : NULL;
@@ -452,7 +457,8 @@ yyreport_syntax_error(const yypcontext_t *ctx, Parse *p)
 			loc.end = loc.begin + 1;
 		found_token(loc, found, sizeof found);
 	}
-	diag(p->diags, loc, NULL, likely_fix(&e, found),
+	diag(p->diags, loc, NULL, likely_fix(&e, found,
+		yysymbol_name(yypcontext_token(ctx))),
 		"expected %s, found %s", e.text, found);
 	return 0;
 }
