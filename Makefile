@@ -127,7 +127,9 @@ run-fuzz-%: $(BUILD)/fuzz_%
 	$(V)mkdir -p $(BUILD)/corpus_$*
 	$(V)ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 $< \
 		$(if $(filter 0,$(FUZZ_SECONDS)),-runs=0,-max_total_time=$(FUZZ_SECONDS)) \
-		-rss_limit_mb=2048 -timeout=20 $(BUILD)/corpus_$* tests/fuzz/corpus_$*
+		-rss_limit_mb=2048 -timeout=20 \
+		$(addprefix -dict=,$(wildcard tests/fuzz/$*.dict)) \
+		$(BUILD)/corpus_$* tests/fuzz/corpus_$*
 
 # ---- documentation that is made from the source ----
 docs: $(BUILD)/tests/tools/ops_doc

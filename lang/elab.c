@@ -288,9 +288,10 @@ release(Elab *e)
 Graph *
 lang_compile(Arena *a, const LangOptions *o, int *code)
 {
-	Elab e = {.arena = a, .o = o, .diags = {.out = stderr}};
+	Elab e = {.arena = a, .o = o,
+		.diags = {.out = o->errors ? o->errors : stderr}};
 	*code = EXIT_SOURCE;
-	Source *main = load_files(&e, o->path, code);
+	Source *main = load_files(&e, code);
 	if (main && o->dump_ast)
 		for (size_t i = 0; i < e.files.n; i++) {
 			fprintf(o->dump_ast, "> %s\n", e.files.at[i]->path);

@@ -150,9 +150,9 @@ const char *elab_nearest(Elab *e, const char *name, const char *const *names,
 	size_t n);
 
 /* ---- load.c ---- */
-/* Reads the main file and all it includes; returns it, or NULL with *code set
- * when it cannot be read. */
-Source *load_files(Elab *e, const char *path, int *code);
+/* Reads the main file, which the options name or hold, and all it includes;
+ * returns it, or NULL with *code set when it cannot be read. */
+Source *load_files(Elab *e, int *code);
 
 /* ---- names.c ---- */
 /* Fills the files' lists of definitions, declares axes, and reports names that

@@ -28,6 +28,9 @@ typedef struct LangOptions {
 	const char *path;       /* of the .slu file, "-" for standard input; a
 	                           path that does not exist is looked up among
 	                           the built-in examples by its last part */
+	const char *text;       /* the file's text itself instead of what `path`
+	                           holds; it includes built-in files only */
+	size_t size;            /* of it */
 	const char *model;      /* --model, or NULL */
 	DType dtype;
 	const char *const *define;      /* the arguments of -D: "name=value" */
@@ -37,10 +40,11 @@ typedef struct LangOptions {
 	bool keep_latents;      /* one more output "latents" [step, ...]: the
 	                           carried value after each step */
 	FILE *dump_ast;         /* print the syntax tree here, or NULL */
+	FILE *errors;           /* print errors here; NULL: stderr */
 } LangOptions;
 
-/* Compiles the file to a graph in `a`.  On errors prints up to 20 of them to
- * stderr and returns NULL; the exit code is EXIT_SOURCE, or EXIT_IO when the
+/* Compiles the file to a graph in `a`.  On errors prints up to 20 of them and
+ * returns NULL; the exit code is EXIT_SOURCE, or EXIT_IO when the
  * file cannot be read (in *code). */
 Graph *lang_compile(Arena *a, const LangOptions *o, int *code);
 

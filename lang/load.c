@@ -37,6 +37,21 @@ find_key(Elab *e, const char *key)
 	return NULL;
 }
 
+/* Adds a file whose text has been read. */
+static Source *
+add_source(Elab *e, const Source *s, const char **why)
+{
+	if (memchr(s->text, 0, s->size)) {
+		*why = "it is not a text";
+		return NULL;
+	}
+	Source *file = arena_alloc(e->arena, sizeof *file);
+	*file = *s;
+	source_lines(file, e->arena);
+	*vec_push(&e->files) = file;
+	return file;
+}
+
 /* Reads `path`, or takes it from the built-in files (`inside`: from nowhere
  * else), or from those read already.  NULL with the reason in *why. */
 static Source *
@@ -70,17 +85,7 @@ open_source(Elab *e, const char *path, int depth, bool inside, const char **why)
 		*why = errno == EFBIG ? "it is longer than 1 MiB"
 				      : strerror(errno);
 	}
-	if (s.text && memchr(s.text, 0, s.size)) {
-		*why = "it is not a text";
-		s.text = NULL;
-	}
-	if (!s.text)
-		return NULL;
-	Source *file = arena_alloc(e->arena, sizeof *file);
-	*file = s;
-	source_lines(file, e->arena);
-	*vec_push(&e->files) = file;
-	return file;
+	return s.text ? add_source(e, &s, why) : NULL;
 }
 
 static void load_includes(Elab *e, Source *file);
@@ -120,12 +125,16 @@ load_includes(Elab *e, Source *file)
 }
 
 Source *
-load_files(Elab *e, const char *path, int *code)
+load_files(Elab *e, int *code)
 {
 	const char *why = "";
-	Source *file = open_source(e, path, 0, false, &why);
+	const LangOptions *o = e->o;
+	Source given = {.path = o->path, .key = "given", .text = o->text,
+		.size = o->size};
+	Source *file = o->text ? add_source(e, &given, &why)
+		: open_source(e, o->path, 0, false, &why);
 	if (!file) {
-		diag_plain(&e->diags, NULL, "cannot read '%s': %s", path, why);
+		diag_plain(&e->diags, NULL, "cannot read '%s': %s", o->path, why);
 		*code = EXIT_IO;
 		return NULL;
 	}
