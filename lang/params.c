@@ -54,9 +54,12 @@ read_scalar(Elab *e, const char **s, const char *stops, Value *v)
 	*v = value_int(strtoll(word, &end, 10));
 	if (!*end)
 		return !errno;
-	*v = value_float(strtod(word, &end));
-	if (!*end && (isdigit((unsigned char)word[0]) || strchr("+-.", word[0])))
-		return isfinite(v->f) != 0;
+	/* only what is written in decimal: strtod knows other numbers */
+	if (!word[strspn(word, "0123456789.eE+-")]) {
+		*v = value_float(strtod(word, &end));
+		if (!*end)
+			return isfinite(v->f) != 0;
+	}
 	*v = value_string(word);
 	return true;
 }

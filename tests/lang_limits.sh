@@ -67,6 +67,14 @@ echo 'include "b.slu" block a(x) { return b(x) }' >a.slu
 echo 'include "a.slu" include "m.slu" block b(x) { return silu(x) }' >b.slu
 allow 'files that include each other' "include \"a.slu\" $m return a(x) }"
 
+# ---- a path is relative to the including file, and shown with its folder ----
+mkdir -p sub/deep
+echo 'include "deep/c.slu" block a(x) { return c(x) }' >sub/a.slu
+echo 'include "../../d.slu" block c(x) { return d(x) }' >sub/deep/c.slu
+echo 'block d(x) { return x + nix }' >d.slu
+refuse 'included folders' "sub/deep/../../d.slu:1:25: error: 'nix' has no value here" \
+	"include \"sub/a.slu\" include \"d.slu\" $m return a(x) }"
+
 # ---- 200,000 values ----
 refuse '200,000 values' 'the program has more than 200000 values' \
 	"$m for i in 0..200000 { a = x + i } return x }"
