@@ -180,6 +180,9 @@ copy_operands(Canon *c, Node *n)
 			ok = !walks_repeated(c->g, n, k, &part[j]);
 		if (n->op == OP_merge)
 			ok = is_root(c->g, x);
+		/* weights are loaded for operands that are one part */
+		if (n->op == OP_join && parts == 1)
+			ok = c->g->nodes.at[part[0].root].op != OP_weight;
 		if (!ok)
 			n->in[k] = add_copy(c, x, n);
 	}

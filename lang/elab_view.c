@@ -72,24 +72,44 @@ op_at(OpCall *c)
 /* ---- concat ---- */
 
 static uint32_t
-expand_to(Elab *e, uint32_t x, const Type *want, Loc loc)
-{
-	Node n = {.op = OP_expand, .nin = 1, .in = {x}};
-	AxisSet missing = want->axes & (AxisSet)~node_type(e, x)->axes;
-	if (!missing)
-		return x;
-	for (int a = 0; a < AXIS_MAX; a++)
-		if (missing >> a & 1)
-			n.type.n[a] = want->n[a];
-	return node_add(e, &n, loc);
-}
-
-static uint32_t
 fill_node(Elab *e, const Type *t, double value, Loc loc)
 {
 	Node n = {.op = OP_fill, .type = *t};
 	n.attr.scalar = value;
 	return node_add(e, &n, loc);
+}
+
+/* x repeated along the new axes n, whose extents are given.  Views do not
+ * repeat channels: they are made, by a product with ones. */
+static uint32_t
+expand_node(Elab *e, uint32_t x, const int64_t n[AXIS_MAX], Loc loc)
+{
+	Node view = {.op = OP_expand, .nin = 1, .in = {x}};
+	Type ones = {.dtype = node_type(e, x)->dtype};
+	memcpy(view.type.n, n, sizeof view.type.n);
+	if (n[AXIS_C] > 1) {
+		ones.n[AXIS_C] = n[AXIS_C];
+		view.type.n[AXIS_C] = 0;
+	}
+	bool more = false;
+	for (int a = 0; a < AXIS_MAX; a++)
+		more |= view.type.n[a] != 0;
+	if (more)
+		x = node_add(e, &view, loc);
+	if (!x || !ones.n[AXIS_C])
+		return x;
+	return node_binary(e, OP_mul, x, fill_node(e, &ones, 1, loc), loc);
+}
+
+static uint32_t
+expand_to(Elab *e, uint32_t x, const Type *want, Loc loc)
+{
+	int64_t n[AXIS_MAX] = {0};
+	AxisSet missing = want->axes & (AxisSet)~node_type(e, x)->axes;
+	for (int a = 0; a < AXIS_MAX; a++)
+		if (missing >> a & 1)
+			n[a] = want->n[a];
+	return missing ? expand_node(e, x, n, loc) : x;
 }
 
 /* Along c: a join, whose parts have one element type. */
@@ -335,19 +355,20 @@ op_merge(OpCall *c)
 Value
 op_expand(OpCall *c)
 {
-	Node n = {.op = OP_expand, .nin = 1};
-	if (!arg_tensor(c, 0, &n.in[0]) || !needs_axis(c))
+	uint32_t x = 0;
+	int64_t n[AXIS_MAX] = {0};
+	if (!arg_tensor(c, 0, &x) || !needs_axis(c))
 		return value_error();
 	for (int i = 0; i < c->extra.n; i++) {
 		int axis = c->extra.axis[i];
-		if (has(c->e, n.in[0], axis))
+		if (has(c->e, x, axis))
 			return elab_error(c->e, c->loc, NULL, "expand: the input "
 				"has an axis %s already",
 				c->e->g->axis_name[axis]);
-		if (!extra_extent(c, i, &n.type.n[axis]))
+		if (!extra_extent(c, i, &n[axis]))
 			return value_error();
 	}
-	return node_value(node_add(c->e, &n, c->loc));
+	return node_value(expand_node(c->e, x, n, c->loc));
 }
 
 Value
