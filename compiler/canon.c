@@ -131,7 +131,8 @@ static void
 widen_operands(Canon *c, Node *n, const Node *was)
 {
 	for (int k = 0; k < n->nin; k++) {
-		if (!n->in[k])
+		/* a carry's next is not rewritten yet: its id is an old one */
+		if (!n->in[k] || (n->op == OP_carry && k == 1))
 			continue;
 		const Type *want = &c->old[was->in[k]].type;
 		const Type *have = &c->g->nodes.at[n->in[k]].type;
