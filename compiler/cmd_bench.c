@@ -136,7 +136,7 @@ run(Bench *b)
 	};
 	uint64_t seed = (uint64_t)arg_integer(&b->args, "seed", 0, 0, INT64_MAX);
 	int64_t repeat = arg_integer(&b->args, "repeat", 1, 1, 1000);
-	running_begin(&b->running, NULL, arg_flag(&b->args, "quiet"));
+	running_options(&b->running, NULL, arg_flag(&b->args, "quiet"));
 	if (b->plan->n_weights)
 		b->weights = weights_generated(&b->arena, b->plan, seed);
 	b->vm = vm_open(b->plan, &o);
@@ -145,12 +145,9 @@ run(Bench *b)
 	int code = vm_bind(b->vm, b->weights);
 	for (int64_t i = 0; i < repeat && code == EXIT_OK; i++) {
 		generate_inputs(b, seed);
-		code = vm_run(b->vm);
+		code = running_run(&b->running, b->vm);
 		keep_times(b, i == 0);
 	}
-	running_end(&b->running);
-	if (code == EXIT_INTERRUPTED)
-		exit(code);
 	if (code != EXIT_OK)
 		fatal(code, "%s", vm_error(b->vm));
 }

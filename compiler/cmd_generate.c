@@ -82,17 +82,13 @@ run(Generation *g)
 		.progress = running_progress,
 		.user = &g->running,
 	};
-	running_begin(&g->running, arg(&g->args, "progress"), g->quiet);
 	g->vm = vm_open(g->plan, &o);
 	int code = vm_bind(g->vm, g->weights);
 	if (code != EXIT_OK)
 		fatal(code, "%s", vm_error(g->vm));
 	must(g, job_fill(&g->arena, &g->job, g->plan, g->vm, &g->noise,
 		g->tokens, g->error));
-	code = vm_run(g->vm);
-	running_end(&g->running);
-	if (code == EXIT_INTERRUPTED)
-		exit(code);
+	code = running_run(&g->running, g->vm);
 	if (code != EXIT_OK)
 		fatal(code, "%s", vm_error(g->vm));
 }
@@ -156,6 +152,7 @@ cmd_generate(int argc, char **argv)
 	Generation g = {0};
 	args_parse(&g.args, argc, argv, 1, 1);
 	g.quiet = arg_flag(&g.args, "quiet");
+	running_options(&g.running, arg(&g.args, "progress"), g.quiet);
 	bool dry = arg_flag(&g.args, "dry-run");
 	read_run(&g);
 	if (!dry)

@@ -87,8 +87,6 @@ bind_and_run(Run *r)
 		.user = &r->running,
 	};
 	uint64_t seed = (uint64_t)arg_integer(&r->args, "seed", 0, 0, INT64_MAX);
-	running_begin(&r->running, arg(&r->args, "progress"),
-		arg_flag(&r->args, "quiet"));
 	r->vm = vm_open(r->plan, &o);
 	int code = vm_bind(r->vm, r->weights);
 	if (code != EXIT_OK)
@@ -97,10 +95,7 @@ bind_and_run(Run *r)
 		sizeof r->error);
 	if (code != EXIT_OK)
 		fatal(code, "%s", r->error);
-	code = vm_run(r->vm);
-	running_end(&r->running);
-	if (code == EXIT_INTERRUPTED)
-		exit(code);
+	code = running_run(&r->running, r->vm);
 	if (code != EXIT_OK)
 		fatal(code, "%s", vm_error(r->vm));
 }
@@ -145,6 +140,8 @@ cmd_run(int argc, char **argv)
 	Run r = {0};
 	const char *trace;
 	args_parse(&r.args, argc, argv, 1, 1);
+	running_options(&r.running, arg(&r.args, "progress"),
+		arg_flag(&r.args, "quiet"));
 	open_plan(&r);
 	check_outputs(&r);
 	open_inputs(&r);

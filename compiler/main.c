@@ -2,6 +2,7 @@
 #include "compiler.h"
 #include "options.h"
 
+#include <signal.h>
 #include <string.h>
 
 static const struct {
@@ -20,6 +21,9 @@ main(int argc, char **argv)
 		args_help(argc < 2 ? stderr : stdout);
 		return argc < 2 ? EXIT_USAGE : EXIT_OK;
 	}
+	/* a limit on file sizes is an error like a full disk, not a death */
+	signal(SIGXFSZ, SIG_IGN);
+	interrupts_begin();
 	const char *names[COUNT_OF(commands)];
 	for (size_t i = 0; i < COUNT_OF(commands); i++) {
 		names[i] = commands[i].name;

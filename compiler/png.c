@@ -1,13 +1,9 @@
-/* png.c - the frames of a video as PNG files in a folder.  They are written to
- * a folder inside it and moved at the end, so that a full disk leaves nothing.
+/* png.c - the frames of a video as PNG files in a folder.  They get their names
+ * when all are written, so that a full disk leaves nothing.
  */
 #include "media.h"
 
-#include <errno.h>
 #include <png.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* libpng ends a function by longjmp on errors; the file's name is here. */
@@ -65,21 +61,21 @@ put_picture(FILE *f, const Video *v, const uint8_t *rgb, Arena *a, char *err)
 	return true;
 }
 
+/* Frame i under its temporary name. */
 static bool
-write_one(const char *path, const Video *v, int64_t i, char *err)
+write_one(OutFile *o, const char *path, const Video *v, int64_t i, char *err)
 {
-	OutFile o;
 	Arena a = {0};
 	char why[256];
-	if (!out_open(&o, path, err))
+	if (!out_open(o, path, err))
 		return false;
-	bool ok = put_picture(o.f, v, v->rgb + 3 * v->width * v->height * i, &a,
+	bool ok = put_picture(o->f, v, v->rgb + 3 * v->width * v->height * i, &a,
 		why);
 	arena_free(&a);
-	if (ok || ferror(o.f))
-		return out_commit(&o, err);
+	if (ok || ferror(o->f))
+		return out_finish(o, err);
 	snprintf(err, 256, "cannot write '%.120s': %.100s", path, why);
-	out_abandon(&o);
+	out_abandon(o);
 	return false;
 }
 
@@ -89,45 +85,38 @@ frame_path(Arena *a, const char *folder, int64_t i)
 	return arena_printf(a, "%s/%04lld.png", folder, (long long)i);
 }
 
-/* Moves the first `n` frames to where they belong. */
+/* All frames, then their names: a full disk leaves none of them. */
 static bool
-move_frames(Arena *a, const char *from, const char *to, int64_t n, char *err)
+write_frames(Arena *a, const char *folder, const Video *v, char *err)
 {
-	for (int64_t i = 0; i < n; i++) {
-		const char *path = frame_path(a, to, i);
-		if (rename(frame_path(a, from, i), path)) {
-			snprintf(err, 256, "cannot write '%.120s': %s", path,
-				strerror(errno));
-			return false;
-		}
-	}
-	if (!access(frame_path(a, to, n), F_OK))
-		warn("%s holds older frames, from %04lld.png on", to,
-			(long long)n);
-	return true;
+	OutFile *out = arena_array(a, (size_t)v->frames, sizeof *out);
+	int64_t n = 0, done = 0;
+	while (n < v->frames
+		&& write_one(&out[n], frame_path(a, folder, n), v, n, err))
+		n++;
+	bool ok = n == v->frames;
+	while (ok && done < n)
+		ok = out_commit(&out[done++], err);
+	while (n > done)
+		out_abandon(&out[--n]);
+	return ok;
 }
 
 bool
 png_write(const char *folder, const Video *v, char *err)
 {
 	Arena a = {0};
-	bool made = !mkdir(folder, 0777);
-	char *temp = arena_printf(&a, "%s/.frames.XXXXXX", folder);
-	if ((!made && errno != EEXIST) || !mkdtemp(temp)) {
-		snprintf(err, 256, "cannot write to the folder '%.120s': %s",
-			folder, strerror(errno));
-		arena_free(&a);
-		return false;
+	OutFile o;
+	bool ok = out_folder(&o, folder, err);
+	if (ok && write_frames(&a, folder, v, err))
+		ok = out_commit(&o, err);
+	else if (ok) {
+		out_abandon(&o);
+		ok = false;
 	}
-	bool ok = true;
-	for (int64_t i = 0; i < v->frames && ok; i++)
-		ok = write_one(frame_path(&a, temp, i), v, i, err);
-	ok = ok && move_frames(&a, temp, folder, v->frames, err);
-	for (int64_t i = 0; i < v->frames && !ok; i++)
-		unlink(frame_path(&a, temp, i));
-	rmdir(temp);
-	if (!ok && made)
-		rmdir(folder);
+	if (ok && !access(frame_path(&a, folder, v->frames), F_OK))
+		warn("%s holds older frames, from %04lld.png on", folder,
+			(long long)v->frames);
 	arena_free(&a);
 	return ok;
 }

@@ -2,7 +2,7 @@
 #include "running.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -10,17 +10,8 @@
 
 /* ---- progress and ^C ---- */
 
-static volatile sig_atomic_t interrupted;
-
-static void
-on_signal(int number)
-{
-	(void)number;
-	interrupted = 1;
-}
-
 void
-running_begin(Running *r, const char *progress, bool quiet)
+running_options(Running *r, const char *progress, bool quiet)
 {
 	*r = (Running){PROGRESS_NONE, false};
 	if (progress && !strcmp(progress, "json"))
@@ -30,10 +21,6 @@ running_begin(Running *r, const char *progress, bool quiet)
 			progress);
 	else if (!progress && !quiet && isatty(STDERR_FILENO))
 		r->mode = PROGRESS_LINE;
-	struct sigaction action = {.sa_handler = on_signal};
-	action.sa_flags = (int)(SA_RESTART | SA_RESETHAND);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
 }
 
 /* Seconds left if the rest goes on as before; negative: too early to say. */
@@ -47,12 +34,15 @@ seconds_left(const VmProgress *p)
 static void
 progress_line(const VmProgress *p)
 {
+	static const char bar[] = "####################";
+	int width = (int)sizeof bar - 1, full = (int)(width * p->fraction);
 	double left = seconds_left(p);
-	fprintf(stderr, "\r\033[K%s", *p->phase ? p->phase : "running");
+	fprintf(stderr, "\r\033[K[%.*s%*s] %3.0f %%  ", full, bar, width - full,
+		"", 100 * p->fraction);
+	print_clean_line(stderr, *p->phase ? p->phase : "running");
 	if (p->steps && p->step < p->steps)
 		fprintf(stderr, "  step %lld of %lld", (long long)p->step + 1,
 			(long long)p->steps);
-	fprintf(stderr, "  %.0f %%", 100 * p->fraction);
 	if (left >= 0)
 		fprintf(stderr, "  %d:%02d left", (int)(left / 60),
 			(int)left % 60);
@@ -87,16 +77,24 @@ running_progress(void *user, const VmProgress *p)
 	} else if (r->mode == PROGRESS_JSON) {
 		progress_json(p);
 	}
-	return !interrupted;
+	return !interrupted();
 }
 
-void
-running_end(Running *r)
+int
+running_run(Running *r, Vm *vm)
 {
+	interrupts_defer(true);
+	int code = vm_run(vm);
 	if (r->drawn)
 		fputs("\r\033[K", stderr);
 	fflush(stderr);
 	r->drawn = false;
+	interrupts_defer(false);
+	if (code == EXIT_INTERRUPTED) {
+		fputs("sluice: interrupted\n", stderr);
+		exit(code);
+	}
+	return code;
 }
 
 /* ---- the process ---- */

@@ -18,13 +18,13 @@ typedef struct Running {
 } Running;
 
 /* Mode from --progress and --quiet; without them a line when stderr is a
- * terminal.  From here on the first SIGINT or SIGTERM only asks the run to
- * stop, a second one ends the process. */
-void running_begin(Running *r, const char *progress, bool quiet);
+ * terminal.  Ends the program when --progress is none of its values. */
+void running_options(Running *r, const char *progress, bool quiet);
 /* VmOptions.progress; `user` is the Running.  False after a signal. */
 bool running_progress(void *user, const VmProgress *p);
-/* Takes the line away. */
-void running_end(Running *r);
+/* vm_run.  The first ^C asks the run to stop, which then ends the program; a
+ * second one does so at once. */
+int running_run(Running *r, Vm *vm);
 
 /* ---- the process ---- */
 /* Largest resident size of this process so far. */

@@ -171,7 +171,7 @@ mp4_write(const char *path, const Video *v, char *err)
 	FILE *input = NULL;
 	if (!out_open(&o, path, err))
 		return false;
-	int error = start(o.temp ? o.temp : o.path, v, &pid, &input);
+	int error = start(out_name(&o), v, &pid, &input);
 	if (error) {
 		Arena a = {0};
 		out_abandon(&o);

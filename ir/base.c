@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -346,6 +345,18 @@ print_clean(FILE *out, const char *text)
 }
 
 void
+print_clean_line(FILE *out, const char *text)
+{
+	const char *piece;
+	size_t n;
+	while ((n = clean_next(&text, &piece)))
+		if (*piece == '\n' || *piece == '\t')
+			fputc('?', out);
+		else
+			fwrite(piece, 1, n, out);
+}
+
+void
 print_json_string(FILE *out, const char *text)
 {
 	const unsigned char *s = (const unsigned char *)text;
@@ -373,100 +384,4 @@ now_seconds(void)
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* ---- output ---- */
-
-static bool
-out_fail(OutFile *o, char *err, const char *what)
-{
-	snprintf(err, 256, "cannot %s '%.120s': %s", what,
-		o->path ? o->path : "?", strerror(errno));
-	out_abandon(o);
-	return false;
-}
-
-bool
-out_open(OutFile *o, const char *path, char *err)
-{
-	struct stat st;
-	*o = (OutFile){.path = strdup(path)};
-	bool plain = strcmp(path, "-")
-		&& (stat(path, &st) || S_ISREG(st.st_mode));
-	if (!strcmp(path, "-"))
-		o->f = fdopen(dup(STDOUT_FILENO), "wb");
-	else if (!plain)
-		o->f = fopen(path, "wbe");
-	else {
-		size_t n = strlen(path) + 16;
-		o->temp = malloc(n);
-		if (!o->temp)
-			fatal(EXIT_MEMORY, "out of memory");
-		snprintf(o->temp, n, "%s.XXXXXX", path);
-		int fd = mkostemp(o->temp, O_CLOEXEC);
-		if (fd < 0) {
-			free(o->temp);
-			o->temp = NULL;
-			return out_fail(o, err, "write");
-		}
-		mode_t mask = umask(0);
-		umask(mask);
-		fchmod(fd, 0666 & ~mask);
-		o->f = fdopen(fd, "wb");
-	}
-	return o->f ? true : out_fail(o, err, "write");
-}
-
-/* After a rename the folder's entry must reach the disk as well. */
-static void
-sync_folder(const char *path)
-{
-	char *folder = strdup(path), *slash = strrchr(folder, '/');
-	if (slash)
-		*slash = 0;
-	int fd = open(slash ? (*folder ? folder : "/") : ".",
-		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		fsync(fd);
-		close(fd);
-	}
-	free(folder);
-}
-
-bool
-out_commit(OutFile *o, char *err)
-{
-	bool failed = ferror(o->f) || fflush(o->f);
-	if (!failed && o->temp)
-		failed = fsync(fileno(o->f)) != 0;
-	if (failed)
-		return out_fail(o, err, "write");
-	FILE *f = o->f;
-	o->f = NULL;
-	if (fclose(f))
-		return out_fail(o, err, "write");
-	if (o->temp) {
-		if (rename(o->temp, o->path))
-			return out_fail(o, err, "write");
-		sync_folder(o->path);
-		free(o->temp);
-		o->temp = NULL;
-	}
-	free(o->path);
-	o->path = NULL;
-	return true;
-}
-
-void
-out_abandon(OutFile *o)
-{
-	int saved = errno;
-	if (o->f)
-		fclose(o->f);
-	if (o->temp)
-		unlink(o->temp);
-	free(o->temp);
-	free(o->path);
-	*o = (OutFile){0};
-	errno = saved;
 }

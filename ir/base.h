@@ -131,7 +131,9 @@ char *format_bytes(char *buf, int64_t bytes);
 /* Writes `s` with control bytes and invalid UTF-8 replaced by '?', so that a
  * hostile name cannot drive a terminal. */
 void print_clean(FILE *out, const char *s);
-/* The same a character at a time, for writers that must escape some: the next
+/* The same for a name that stands in a line: line ends and tabs as well. */
+void print_clean_line(FILE *out, const char *s);
+/* print_clean a character at a time, for writers that must escape some: the next
  * character of the cleaned text, its length returned, 0 at the end; moves *s on
  * behind it. */
 size_t clean_next(const char **s, const char **piece);
@@ -141,18 +143,37 @@ void print_json_string(FILE *out, const char *s);
 /* Monotonic seconds. */
 double now_seconds(void);
 
-/* ---- output that appears whole or not at all ----
+/* ---- out.c: output that appears whole or not at all ----
  * The file is written beside `path` under a temporary name, synced and renamed
  * by out_commit(); a path that is no regular file (a device, "-" for standard
- * output) is written in place.  Each function returns false with a message in
- * `err` (at least 256 bytes); the temporary file is then gone. */
+ * output) is written in place.  Functions that return bool return false with a
+ * message in `err` (at least 256 bytes); the temporary file is then gone.  It
+ * is also gone when the process ends in between, by exit() or a signal. */
 typedef struct OutFile {
 	FILE *f;
-	char *path, *temp;      /* temp: NULL when written in place */
+	char *path;
+	struct OutTemp *temp;   /* NULL when written in place */
 } OutFile;
 
 bool out_open(OutFile *o, const char *path, char *err);
+/* Writes all of it, but under the temporary name: of several files that belong
+ * together none is renamed before the last is complete. */
+bool out_finish(OutFile *o, char *err);
 bool out_commit(OutFile *o, char *err);
 void out_abandon(OutFile *o);
+/* Name of the file that is being written: the temporary one, or the path. */
+const char *out_name(const OutFile *o);
+/* Makes a folder for files that are to be committed; it goes away with them
+ * when they are abandoned.  One that is there already is left alone. */
+bool out_folder(OutFile *o, const char *path, char *err);
+
+/* ---- out.c: ^C ----
+ * After interrupts_begin() SIGINT, SIGTERM and SIGHUP end the process with
+ * EXIT_INTERRUPTED and leave nothing half-written.  In a stretch of work that
+ * asks interrupted() often and ends cleanly by itself, the first signal only
+ * sets that. */
+void interrupts_begin(void);
+void interrupts_defer(bool defer);
+bool interrupted(void);
 
 #endif

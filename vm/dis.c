@@ -60,14 +60,7 @@ dis_affine(char *buf, const Affine *a)
 void
 dis_name(const char *s, FILE *out)
 {
-	/* print_clean lets line ends and tabs pass */
-	Arena a = {0};
-	char *line = arena_strdup(&a, s);
-	for (char *c = line; *c; c++)
-		if (*c == '\n' || *c == '\t')
-			*c = '?';
-	print_clean(out, line);
-	arena_free(&a);
+	print_clean_line(out, s);
 }
 
 static bool
