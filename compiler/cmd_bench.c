@@ -26,10 +26,13 @@ typedef struct Bench {
 /* Fewer denoising steps: every loop that runs once a step is cut short.  Rows
  * of the outputs that belong to later steps are left as they are. */
 static void
-cut_steps(Plan *p, uint32_t steps)
+cut_steps(Bench *b)
 {
-	if (!p->head.steps || steps >= p->head.steps)
-		return;
+	Plan *p = b->plan;
+	if (arg(&b->args, "steps") && !p->head.steps)
+		fatal(EXIT_USAGE, "--steps: the plan has no denoising steps");
+	uint32_t steps = (uint32_t)arg_integer(&b->args, "steps", p->head.steps,
+		1, p->head.steps);
 	for (uint32_t i = 0; i < p->n_code; i++)
 		if (p->code[i].op == CTL_loop && p->code[i].a == 0
 			&& p->code[i].b == p->head.steps)
@@ -83,6 +86,8 @@ static void
 check_trace(Bench *b)
 {
 	const char *path = arg(&b->args, "trace");
+	if (path && !strcmp(path, "-"))
+		fatal(EXIT_USAGE, "--trace -: standard output has the report");
 	if (path && !output_writable(path, b->error))
 		fatal(EXIT_IO, "%s", b->error);
 }
@@ -167,17 +172,11 @@ static void
 bench_plan(Bench *b)
 {
 	static const char *const others[] = {"name", "output"};
-	PlanError e;
-	int code = EXIT_PLAN;
-	const char *path = b->args.operands.at[0];
 	const char *trace = arg(&b->args, "trace");
 	refuse_options(b, others, COUNT_OF(others), "of a plan");
-	b->plan = plan_load(&b->arena, path, false, &e, &code);
-	if (!b->plan)
-		fatal(code, "%s: %s", path, e.text);
 	check_trace(b);
-	cut_steps(b->plan, (uint32_t)arg_integer(&b->args, "steps", INT32_MAX, 1,
-		INT32_MAX));
+	b->plan = plan_open(&b->arena, b->args.operands.at[0]);
+	cut_steps(b);
 	run(b);
 	if (trace && !trace_write(trace, b->plan, &b->times, b->error))
 		fatal(EXIT_IO, "%s", b->error);
@@ -263,8 +262,7 @@ cmd_bench(int argc, char **argv)
 		bench_plan(&b);
 	else
 		fatal(EXIT_USAGE, "bench needs a plan (M.slb), or --calibrate");
-	if (fflush(stdout) || ferror(stdout))
-		fatal(EXIT_IO, "cannot write the report");
+	out_stdout_done();
 	arena_free(&b.arena);
 	vec_free(&b.args.operands);
 	vec_free(&b.args.values);

@@ -1,6 +1,7 @@
 /* cmd_compile.c - `sluice compile`: a source to a plan file and its summary. */
 #include "configs.h"
 #include "profile.h"
+#include "running.h"
 #include "source_options.h"
 
 #include <stdlib.h>
@@ -35,42 +36,19 @@ source_configs(const Args *args, Arena *a, LangOptions *lang)
 	lang->nconfig = nfile + nfolder;
 }
 
-/* "6GiB", "512MiB", "1.5G", "4096": bytes, units of 1024. */
-static int64_t
-parse_size(const char *s)
-{
-	static const char units[] = "KMGT";
-	char *end;
-	double x = strtod(s, &end);
-	const char *u = *end ? strchr(units, *end) : NULL;
-	if (end == s || !(x > 0))
-		fatal(EXIT_USAGE, "--memory: '%s' is not a size such as 6GiB", s);
-	if (u) {
-		for (const char *k = units; k <= u; k++)
-			x *= 1024;
-		end++;
-		end += *end == 'i';
-	}
-	end += *end == 'B';
-	if (*end || x > 0x1p60)
-		fatal(EXIT_USAGE, "--memory: '%s' is not a size such as 6GiB", s);
-	return (int64_t)x;
-}
-
 static void
 source_goal(const Args *args, CompileOptions *o)
 {
+	static const char *const goals[] = {"min-memory", "unsliced", "memory"};
 	/* of `dot`, --memory is a kind of picture */
 	bool picture = !strcmp(args->command, "dot");
 	const char *budget = picture ? NULL : arg(args, "memory");
-	int given = (budget != NULL) + arg_flag(args, "min-memory")
-		+ arg_flag(args, "unsliced");
-	if (given > 1)
-		fatal(EXIT_USAGE, "--memory, --min-memory and --unsliced exclude "
-			"each other");
+	args_exclude(args, goals, COUNT_OF(goals) - picture);
 	if (budget) {
 		o->goal = SLICE_BUDGET;
-		o->budget = parse_size(budget);
+		if (!parse_bytes(budget, &o->budget))
+			fatal(EXIT_USAGE, "--memory: '%s' is not a size such as "
+				"6GiB", budget);
 	} else if (arg_flag(args, "min-memory")) {
 		o->goal = SLICE_LEAST;
 	} else if (arg_flag(args, "unsliced")) {
@@ -103,11 +81,73 @@ source_options(const Args *args, Arena *a, CompileOptions *o)
 			device);
 	o->lang.ndefine = arg_list(args, "define", a, &o->lang.define);
 	o->threads = (int)arg_integer(args, "threads", 0, 1, 1024);
+	const char *letters = compile_dump_letters(a);
+	size_t known = o->dump ? strspn(o->dump, letters) : 0;
+	if (o->dump && (!known || o->dump[known]))
+		fatal(EXIT_USAGE, "--dump: '%s' is more than letters of %s",
+			o->dump, letters);
 	if (o->dump && strchr(o->dump, 'A'))
 		o->lang.dump_ast = stderr;
 	source_goal(args, o);
 	source_profile(args, a, o);
 	source_configs(args, a, &o->lang);
+}
+
+/* Names of the components that the plan has weights of, and of those that have
+ * none; returns their number. */
+static size_t
+component_names(const Plan *p, Arena *a, const char ***names)
+{
+	static const char *const without[] = {"scheduler", "tokenizer"};
+	const char **list = arena_array(a, p->n_weights + COUNT_OF(without),
+		sizeof *list);
+	size_t n = 0;
+	for (uint32_t i = 0; i < p->n_weights; i++) {
+		size_t k = 0;
+		const char *name = p->strings + p->weights[i].component;
+		while (k < n && strcmp(list[k], name))
+			k++;
+		if (k == n)
+			list[n++] = name;
+	}
+	for (size_t i = 0; i < COUNT_OF(without); i++)
+		list[n++] = without[i];
+	*names = list;
+	return n;
+}
+
+static void
+component_used(const char *item, const char *const *names, size_t n, Arena *a)
+{
+	const char *name = arena_strndup(a, item, strcspn(item, "="));
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(names[i], name))
+			return;
+	const char *near = nearest_name(name, names, n);
+	fatal(EXIT_USAGE, "--component: there is no component '%s'%s%s%s", name,
+		near ? "; did you mean '" : "", near ? near : "",
+		near ? "'?" : "");
+}
+
+void
+source_options_used(const Args *args, Arena *a, const Plan *p)
+{
+	const char *const *component, *path = args->operands.at[0], **names;
+	size_t n = arg_list(args, "component", a, &component);
+	if (!p->n_weights)
+		return;
+	bool pipeline = p->strings[p->weights[0].component];
+	if (pipeline && arg(args, "config"))
+		fatal(EXIT_USAGE, "--config is for a model compiled alone, '%s' "
+			"is a pipeline: use --hf FOLDER or --component "
+			"NAME=FOLDER", path);
+	if (!pipeline && (arg(args, "hf") || n))
+		fatal(EXIT_USAGE, "--%s is for pipelines, '%s' is a model "
+			"compiled alone: use --config FOLDER/config.json",
+			n ? "component" : "hf", path);
+	size_t known = component_names(p, a, &names);
+	for (size_t i = 0; i < n; i++)
+		component_used(component[i], names, known, a);
 }
 
 int
@@ -117,19 +157,23 @@ cmd_compile(int argc, char **argv)
 	Arena a = {0};
 	CompileOptions o;
 	Plan *plan;
-	args_parse(&args, argc, argv, 1, 1);
-	source_options(&args, &a, &o);
-	const char *out = arg(&args, "output");
-	int code = compile_source(&a, &o, &plan);
 	PlanError e;
-	if (code == EXIT_OK && out && !plan_save(plan, out, &e)) {
-		fprintf(stderr, "sluice: error: %s\n", e.text);
-		code = EXIT_IO;
-	}
+	args_parse(&args, argc, argv, 1, 1);
+	args_stdout(&args, "output", NULL);
+	const char *out = arg(&args, "output");
+	source_options(&args, &a, &o);
+	if (out && !output_writable(out, e.text))
+		fatal(EXIT_IO, "%s", e.text);
+	int code = compile_source(&a, &o, &plan);
+	if (code == EXIT_OK)
+		source_options_used(&args, &a, plan);
+	if (code == EXIT_OK && out && !plan_save(plan, out, &e))
+		fatal(EXIT_IO, "%s", e.text);
 	if (code == EXIT_OK && arg_flag(&args, "json"))
 		summary_print_json(plan, stdout);
 	else if (code == EXIT_OK && !arg_flag(&args, "quiet"))
 		summary_print(plan, out && !strcmp(out, "-") ? stderr : stdout);
+	out_stdout_done();
 	arena_free(&a);
 	vec_free(&args.operands);
 	vec_free(&args.values);

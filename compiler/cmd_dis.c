@@ -5,6 +5,7 @@
  */
 #include "compiler.h"
 #include "options.h"
+#include "running.h"
 
 int
 cmd_dis(int argc, char **argv)
@@ -17,7 +18,7 @@ cmd_dis(int argc, char **argv)
 	const char *path = args.operands.at[0];
 	const Plan *p = plan_read(&arena, path, &e, &code);
 	if (!p)
-		fatal(code, "%s: %s", path, e.text);
+		plan_refused(path, code, &e);
 	const char *to = arg(&args, "output");
 	OutFile out;
 	if (!out_open(&out, to ? to : "-", e.text))

@@ -24,14 +24,12 @@ draw(const void *what, FILE *out)
 int
 cmd_dot(int argc, char **argv)
 {
+	static const char *const pictures[] = {"graph", "memory", "groups"};
 	Args args;
 	Arena a = {0};
 	Plan *plan;
 	args_parse(&args, argc, argv, 1, 1);
-	if (arg_flag(&args, "graph") + arg_flag(&args, "memory")
-		+ arg_flag(&args, "groups") > 1)
-		fatal(EXIT_USAGE, "--graph, --memory and --groups are three "
-			"pictures: ask for one");
+	args_exclude(&args, pictures, COUNT_OF(pictures));
 	int code = plan_input(&args, 0, &a, &plan);
 	if (code == EXIT_OK)
 		write_output(&args, draw, &(Picture){&args, plan});

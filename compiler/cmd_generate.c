@@ -162,8 +162,7 @@ cmd_generate(int argc, char **argv)
 		dry_run(&g);
 	else if (code == EXIT_OK)
 		make_video(&g);
-	if (fflush(stdout) || ferror(stdout))
-		fatal(EXIT_IO, "cannot write the report");
+	out_stdout_done();
 	arena_free(&g.arena);
 	vec_free(&g.args.operands);
 	vec_free(&g.args.values);

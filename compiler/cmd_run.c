@@ -25,24 +25,13 @@ typedef struct Run {
 } Run;
 
 static void
-open_plan(Run *r)
-{
-	PlanError e;
-	int code = EXIT_PLAN;
-	r->plan = plan_load(&r->arena, r->args.operands.at[0], false, &e, &code);
-	if (!r->plan)
-		fatal(code, "%s: %s", r->args.operands.at[0], e.text);
-}
-
-static void
 check_outputs(Run *r)
 {
 	const char *path[] = {arg(&r->args, "out"), arg(&r->args, "trace")};
+	args_stdout(&r->args, "out", "trace");
 	for (size_t i = 0; i < COUNT_OF(path); i++)
 		if (path[i] && !output_writable(path[i], r->error))
 			fatal(EXIT_IO, "%s", r->error);
-	if (path[0] && !strcmp(path[0], "-") && arg_flag(&r->args, "json"))
-		fatal(EXIT_USAGE, "--out - and --json both want standard output");
 }
 
 static void
@@ -142,7 +131,7 @@ cmd_run(int argc, char **argv)
 	args_parse(&r.args, argc, argv, 1, 1);
 	running_options(&r.running, arg(&r.args, "progress"),
 		arg_flag(&r.args, "quiet"));
-	open_plan(&r);
+	r.plan = plan_open(&r.arena, r.args.operands.at[0]);
 	check_outputs(&r);
 	open_inputs(&r);
 	open_weights(&r);
@@ -152,8 +141,7 @@ cmd_run(int argc, char **argv)
 	if (trace && !trace_write(trace, r.plan, vm_times(r.vm), r.error))
 		fatal(EXIT_IO, "%s", r.error);
 	print_report(&r);
-	if (fflush(stdout) || ferror(stdout))
-		fatal(EXIT_IO, "cannot write the report");
+	out_stdout_done();
 	vm_close(r.vm);
 	if (r.weights)
 		weights_close(r.weights);

@@ -174,8 +174,7 @@ cmd_sampler(int argc, char **argv)
 	if (arg(&args, "apply"))
 		apply(&a, m, arg(&args, "apply"));
 	printf("}\n");
-	if (fflush(stdout) || ferror(stdout))
-		fatal(EXIT_IO, "cannot write to standard output");
+	out_stdout_done();
 	arena_free(&a);
 	vec_free(&args.operands);
 	vec_free(&args.values);

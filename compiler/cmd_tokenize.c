@@ -76,8 +76,7 @@ cmd_tokenize(int argc, char **argv)
 	}
 	if (ferror(stdin))
 		fatal(EXIT_IO, "cannot read standard input: %s", strerror(errno));
-	if (fflush(stdout) || ferror(stdout))
-		fatal(EXIT_IO, "cannot write to standard output");
+	out_stdout_done();
 	free(line);
 	arena_free(&a);
 	vec_free(&args.operands);

@@ -3,6 +3,7 @@
  */
 #include "compiler.h"
 #include "options.h"
+#include "running.h"
 
 #include <inttypes.h>
 
@@ -84,15 +85,14 @@ cmd_verify(int argc, char **argv)
 	const char *path = args.operands.at[0];
 	int code = pass_gates(&arena, path, &v);
 	if (code == EXIT_IO)
-		fatal(code, "%s", v.e.text);
+		plan_refused(path, code, &v.e);
 	if (arg_flag(&args, "json"))
 		print_json(path, &v);
 	else if (!arg_flag(&args, "quiet"))
 		print_text(&v);
-	if (fflush(stdout))
-		fatal(EXIT_IO, "cannot write to standard output");
+	out_stdout_done();
 	if (code)
-		fatal(code, "%s: %s", path, v.e.text);
+		plan_refused(path, code, &v.e);
 	arena_free(&arena);
 	return EXIT_OK;
 }

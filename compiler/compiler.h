@@ -26,13 +26,16 @@ typedef struct CompileOptions {
 	int threads;            /* that workspaces are made for; 0: 16 */
 	SliceGoal goal;
 	int64_t budget;         /* bytes, with SLICE_BUDGET */
-	const char *dump;       /* letters of the passes to print after, or NULL */
+	const char *dump;       /* letters of the passes to print after, or NULL;
+	                           letters are checked by the caller */
 	const struct Profile *profile;  /* cost.h; NULL: the built-in one */
 } CompileOptions;
 
 /* Compiles a source to a verified plan (all three gates) in the arena.
  * Messages go to stderr; returns an exit code. */
 int compile_source(Arena *a, const CompileOptions *o, Plan **plan);
+/* The letters that `dump` may hold, in the order of the passes. */
+const char *compile_dump_letters(Arena *a);
 /* The plan's summary: for people, and as the JSON object that architecture.md
  * promises. */
 void summary_print(const Plan *p, FILE *out);

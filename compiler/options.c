@@ -174,6 +174,37 @@ arg_flag(const Args *a, const char *name)
 	return arg(a, name) != NULL;
 }
 
+void
+args_stdout(const Args *a, const char *first, const char *second)
+{
+	const char *name[] = {first, second}, *taken = NULL;
+	if (arg_flag(a, "json"))
+		taken = "json";
+	for (size_t i = 0; i < COUNT_OF(name); i++) {
+		const char *value = name[i] ? arg(a, name[i]) : NULL;
+		if (!value || strcmp(value, "-"))
+			continue;
+		if (taken)
+			fatal(EXIT_USAGE, "--%s - and --%s both want standard "
+				"output", name[i], taken);
+		taken = name[i];
+	}
+}
+
+void
+args_exclude(const Args *a, const char *const *names, size_t n)
+{
+	const char *given = NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (!arg(a, names[i]))
+			continue;
+		if (given)
+			fatal(EXIT_USAGE, "--%s and --%s exclude each other",
+				given, names[i]);
+		given = names[i];
+	}
+}
+
 int64_t
 arg_integer(const Args *a, const char *name, int64_t otherwise, int64_t lo,
 	int64_t hi)

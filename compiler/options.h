@@ -25,6 +25,11 @@ void args_parse(Args *a, int argc, char **argv, size_t least, size_t most);
 /* The option's last value, or NULL when it was not given. */
 const char *arg(const Args *a, const char *name);
 bool arg_flag(const Args *a, const char *name);
+/* Ends the program when more than one of these goes to standard output: the
+ * options `first` and `second` (NULL: none) with the value "-", and --json. */
+void args_stdout(const Args *a, const char *first, const char *second);
+/* Ends the program when more than one of the n options is given. */
+void args_exclude(const Args *a, const char *const *names, size_t n);
 /* The option as an integer in lo .. hi, `otherwise` when not given. */
 int64_t arg_integer(const Args *a, const char *name, int64_t otherwise,
 	int64_t lo, int64_t hi);

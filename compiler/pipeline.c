@@ -29,6 +29,17 @@ static const Pass passes[] = {
 
 enum { THREADS_DEFAULT = 16 };
 
+const char *
+compile_dump_letters(Arena *a)
+{
+	/* the source's syntax tree and graph come before the passes */
+	char *s = arena_alloc(a, COUNT_OF(passes) + sizeof "AG");
+	memcpy(s, "AG", 2);
+	for (size_t i = 0; i < COUNT_OF(passes); i++)
+		s[2 + i] = passes[i].letter;
+	return s;
+}
+
 static bool
 wants(const Program *p, char letter)
 {

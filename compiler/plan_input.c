@@ -1,5 +1,6 @@
 /* plan_input.c - see plan_input.h. */
 #include "plan_input.h"
+#include "running.h"
 
 #include <string.h>
 
@@ -30,16 +31,13 @@ plan_input(const Args *args, size_t at, Arena *a, Plan **plan)
 	if (is_source(path)) {
 		CompileOptions o;
 		source_options(args, a, &o);
-		return compile_source(a, &o, plan);
+		int code = compile_source(a, &o, plan);
+		if (code == EXIT_OK)
+			source_options_used(args, a, *plan);
+		return code;
 	}
 	refuse_compile_options(args, path);
-	PlanError e;
-	int code = EXIT_OK;
-	*plan = plan_load(a, path, false, &e, &code);
-	if (!*plan && code == EXIT_IO)
-		fatal(code, "%s", e.text);      /* has the path */
-	if (!*plan)
-		fatal(code, "%s: %s", path, e.text);
+	*plan = plan_open(a, path);
 	return EXIT_OK;
 }
 

@@ -249,29 +249,11 @@ set_dtype(Loader *l, const Yaml *y)
 	return k >= 0;
 }
 
-/* 6GiB, 800 MiB, 4GB, 1000000 */
 static bool
 set_memory(Loader *l, const Yaml *y)
 {
-	static const struct { const char *name; double bytes; } units[] = {
-		{"", 1}, {"B", 1}, {"KiB", 0x1p10}, {"MiB", 0x1p20},
-		{"GiB", 0x1p30}, {"TiB", 0x1p40}, {"kB", 1e3}, {"MB", 1e6},
-		{"GB", 1e9}, {"TB", 1e12},
-	};
-	char *end = NULL;
-	double x = y->kind == YAML_TEXT ? strtod(y->text, &end) : 0;
-	if (end && end != y->text) {
-		while (*end == ' ')
-			end++;
-		for (size_t i = 0; i < COUNT_OF(units); i++)
-			if (!strcasecmp(end, units[i].name)
-				&& x * units[i].bytes >= 1
-				&& x * units[i].bytes <= 0x1p60) {
-				l->run->memory = (int64_t)(x * units[i].bytes);
-				return true;
-			}
-	}
-	return FAIL(l, y, "'memory' is a size such as 6GiB");
+	return (y->kind == YAML_TEXT && parse_bytes(y->text, &l->run->memory))
+		|| FAIL(l, y, "'memory' is a size such as 6GiB");
 }
 
 static bool

@@ -8,6 +8,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* ---- the plan ---- */
+
+void
+plan_refused(const char *path, int code, const PlanError *e)
+{
+	/* a file that cannot be read is named in the text */
+	if (code == EXIT_IO)
+		fatal(code, "%s", e->text);
+	fatal(code, "%s: %s", path, e->text);
+}
+
+Plan *
+plan_open(Arena *a, const char *path)
+{
+	PlanError e;
+	int code;
+	Plan *p = plan_load(a, path, false, &e, &code);
+	if (!p)
+		plan_refused(path, code, &e);
+	return p;
+}
+
 /* ---- progress and ^C ---- */
 
 void

@@ -1,11 +1,18 @@
-/* running.h - what the commands that run a plan share: progress on the
- * terminal, ^C, inputs from a file, the trace, the process's own peak.
+/* running.h - what the commands that take a plan share: reading it, progress on
+ * the terminal, ^C, inputs from a file, the trace, the process's own peak.
  */
 #ifndef SLUICE_RUNNING_H
 #define SLUICE_RUNNING_H
 
 #include "../vm/vm.h"
 #include "options.h"
+
+/* ---- the plan ---- */
+/* Reads a plan and passes it through the gates; ends the program with the
+ * documented code when it cannot be used. */
+Plan *plan_open(Arena *a, const char *path);
+/* Ends the program over a plan; `code` and `e` as plan_read gives them. */
+_Noreturn void plan_refused(const char *path, int code, const PlanError *e);
 
 /* ---- progress and ^C ---- */
 typedef enum ProgressMode {

@@ -1,10 +1,12 @@
 /* base.c - see base.h. */
 #include "base.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -275,6 +277,36 @@ nearest_name(const char *s, const char *const *names, size_t n)
 		}
 	}
 	return found;
+}
+
+bool
+parse_bytes(const char *s, int64_t *bytes)
+{
+	static const char prefixes[] = "kmgt";
+	char *end;
+	double x = strtod(s, &end);
+	if (end == s || (*s != '.' && (*s < '0' || *s > '9')))
+		return false;
+	while (*end == ' ')
+		end++;
+	const char *prefix = *end ? strchr(prefixes, tolower((unsigned char)*end))
+		: NULL;
+	double unit = 1024;
+	if (prefix) {
+		end++;
+		if (!strcasecmp(end, "B"))
+			unit = 1000;
+		else if (*end && strcasecmp(end, "iB"))
+			return false;
+		for (const char *k = prefixes; k <= prefix; k++)
+			x *= unit;
+	} else if (*end && strcasecmp(end, "B")) {
+		return false;
+	}
+	if (!(x >= 1 && x <= 0x1p60))
+		return false;
+	*bytes = (int64_t)x;
+	return true;
 }
 
 char *

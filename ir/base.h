@@ -126,6 +126,9 @@ round_up(int64_t x, int64_t unit)
 /* The name among `names` (count n) nearest to `s` by edit distance, or NULL
  * when none is near enough to be a likely misspelling. */
 const char *nearest_name(const char *s, const char *const *names, size_t n);
+/* "6GiB", "1.5 G", "800MB", "4096": bytes, 1 or more.  KiB and K are 1024, kB is
+ * 1000, and so on. */
+bool parse_bytes(const char *s, int64_t *bytes);
 /* 412.3 MiB, 2.65 GiB; the buffer holds at least 32 bytes and is returned. */
 char *format_bytes(char *buf, int64_t bytes);
 /* Writes `s` with control bytes and invalid UTF-8 replaced by '?', so that a
@@ -166,6 +169,10 @@ const char *out_name(const OutFile *o);
 /* Makes a folder for files that are to be committed; it goes away with them
  * when they are abandoned.  One that is there already is left alone. */
 bool out_folder(OutFile *o, const char *path, char *err);
+
+/* At the end of a command that prints: ends the program with EXIT_IO when
+ * standard output could not take everything. */
+void out_stdout_done(void);
 
 /* ---- out.c: ^C ----
  * After interrupts_begin() SIGINT, SIGTERM and SIGHUP end the process with

@@ -215,6 +215,16 @@ out_abandon(OutFile *o)
 	errno = saved;
 }
 
+void
+out_stdout_done(void)
+{
+	errno = 0;
+	bool failed = fflush(stdout) != 0;
+	if (failed || ferror(stdout))
+		fatal(EXIT_IO, "cannot write to standard output: %s",
+			strerror(errno ? errno : EIO));
+}
+
 /* ---- ^C ---- */
 
 static volatile sig_atomic_t deferred, pending;
