@@ -159,10 +159,11 @@ over_budget(Arena *a, const CompileOptions *o, const Plan *p)
 		? smallest->head.arena_bytes : p->head.arena_bytes;
 	const PlanInsn *insn = &p->code[worst->peak_insn];
 	fprintf(stderr, "sluice: error: the budget of %s cannot be met: phase "
-		"'%s' needs %s at %s %s\n", format_bytes(have, o->budget),
+		"'%s' needs %s at %s ", format_bytes(have, o->budget),
 		p->strings + worst->name, format_bytes(need, worst->peak_bytes),
-		plan_op_name(insn->op),
-		p->strings + p->debugs[insn->debug].scope);
+		plan_op_name(insn->op));
+	print_clean_line(stderr, p->strings + p->debugs[insn->debug].scope);
+	fputc('\n', stderr);
 	summary_print_live(p, worst->peak_insn, stderr);
 	fprintf(stderr, "note: the smallest budget that fits is %s (%lld "
 		"bytes)\n", format_bytes(least, height), (long long)height);

@@ -193,7 +193,7 @@ output_writable(const char *path, char *err)
 	if (!strcmp(path, "-"))
 		return true;
 	if (exists && (S_ISDIR(st.st_mode) || access(path, W_OK))) {
-		snprintf(err, 256, "cannot write %s: %s", path,
+		snprintf(err, 256, "cannot write '%.120s': %s", path,
 			strerror(S_ISDIR(st.st_mode) ? EISDIR : errno));
 		return false;
 	}

@@ -144,10 +144,12 @@ summary_print_live(const Plan *p, uint32_t insn, FILE *out)
 	uint32_t *live;
 	char text[32];
 	size_t n = largest_live(&a, p, insn, &live);
-	for (size_t i = 0; i < n; i++)
-		fprintf(out, "  %12s  %s\n",
-			format_bytes(text, p->buffers[live[i]].bytes),
-			buffer_label(p, live[i]));
+	for (size_t i = 0; i < n; i++) {
+		fprintf(out, "  %12s  ",
+			format_bytes(text, p->buffers[live[i]].bytes));
+		print_clean_line(out, buffer_label(p, live[i]));
+		fputc('\n', out);
+	}
 	arena_free(&a);
 }
 
@@ -173,10 +175,11 @@ summary_print(const Plan *p, FILE *out)
 		const PlanPhase *f = &p->phases[i];
 		char label[40], text[32];
 		snprintf(label, sizeof label, "  %.30s", p->strings + f->name);
-		fprintf(out, "  %-18s %12s  at %s %s, %.3g s predicted\n", label,
+		fprintf(out, "  %-18s %12s  at %s ", label,
 			format_bytes(text, f->peak_bytes),
-			plan_op_name(p->code[f->peak_insn].op),
-			insn_scope(p, f->peak_insn), f->predicted_seconds);
+			plan_op_name(p->code[f->peak_insn].op));
+		print_clean_line(out, insn_scope(p, f->peak_insn));
+		fprintf(out, ", %.3g s predicted\n", f->predicted_seconds);
 	}
 	print_bytes(out, "weights", h->weights_bytes);
 	print_bytes(out, "weights at once", h->weights_peak);
