@@ -241,7 +241,7 @@ fill_from_file(const PlanPort *port, char *dst, const TensorSet *set,
 		if (bad >= 0) {
 			snprintf(err, size, "input '%s' has a NaN or infinity "
 				"(element %lld)", t->name, (long long)(i + bad));
-			return EXIT_WEIGHTS;
+			return EXIT_NUMERICS;
 		}
 	}
 	return EXIT_OK;

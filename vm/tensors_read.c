@@ -69,13 +69,17 @@ tensors_header_bytes(const unsigned char *first, int64_t file_bytes, char *err)
 static bool
 check_name(const Entry *e)
 {
-	size_t n = strlen(e->name);
+	size_t n = strlen(e->name), clean = 0;
 	if (n > TENSORS_NAME_MAX)
 		return refuse(e, "the name is longer than 512 bytes");
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)e->name[i] < 0x20 || e->name[i] == 0x7f)
-			return refuse(e, "the name holds a control byte");
-	return true;
+	while (clean < n && (unsigned char)e->name[clean] >= 0x20
+		&& e->name[clean] != 0x7f)
+		clean++;
+	if (clean == n)
+		return true;
+	snprintf(e->err, TENSORS_ERROR, "tensor '%.*s...': the name holds a "
+		"control byte", (int)min64((int64_t)clean, 200), e->name);
+	return false;
 }
 
 /* An integer >= 0, written with digits only. */
