@@ -42,6 +42,8 @@ read_run(Generation *g)
 	int threads = (int)arg_integer(&g->args, "threads", 0, 1, 4096);
 	must(g, runfile_read(&g->arena, g->args.operands.at[0], set, n, &g->run,
 		g->error));
+	outputs_settle(&g->arena, &g->run, g->quiet
+		|| arg_flag(&g->args, "dry-run"));
 	must(g, job_make(&g->arena, &g->run, threads, &g->job, g->error));
 }
 

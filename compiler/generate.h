@@ -37,6 +37,9 @@ int job_noise(Arena *a, const Job *job, const Plan *p, TensorSet *set,
 int job_fill(Arena *a, const Job *job, const Plan *p, Vm *vm, TensorSet *set,
 	const int32_t *tokens, char *err);
 
+/* Without ffmpeg an MP4 becomes a Y4M file of its name: said before the work,
+ * unless `quiet`. */
+void outputs_settle(Arena *a, RunFile *r, bool quiet);
 /* Whether every output could be written: found out before the work. */
 int job_writable(const Job *job, char *err);
 /* Writes all outputs of a finished run. */

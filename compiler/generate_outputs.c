@@ -48,6 +48,24 @@ folder_writable(const char *path, char *err)
 		path, strerror(errno));
 }
 
+void
+outputs_settle(Arena *a, RunFile *r, bool quiet)
+{
+	bool possible = mp4_possible();
+	for (size_t i = 0; i < r->n_output && !possible; i++) {
+		OutputFile *o = &r->output[i];
+		if (o->kind != OUTPUT_MP4)
+			continue;
+		/* it ends in ".mp4" */
+		const char *raw = arena_printf(a, "%.*s.y4m",
+			(int)strlen(o->path) - 4, o->path);
+		if (!quiet)
+			warn("there is no ffmpeg: %s will be written instead of "
+				"%s", raw, o->path);
+		*o = (OutputFile){OUTPUT_Y4M, raw};
+	}
+}
+
 int
 job_writable(const Job *job, char *err)
 {

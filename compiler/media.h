@@ -30,8 +30,8 @@ bool gif_write(const char *path, const Video *v, char *err);
 bool png_write(const char *folder, const Video *v, char *err);
 /* y4m.c: raw video, 4:4:4. */
 bool y4m_write(const char *path, const Video *v, char *err);
-/* y4m.c: the same through ffmpeg.  Where there is no ffmpeg, writes a .y4m file
- * beside and says so. */
+/* y4m.c: the same through ffmpeg, and whether there is one. */
+bool mp4_possible(void);
 bool mp4_write(const char *path, const Video *v, char *err);
 
 #endif

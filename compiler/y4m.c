@@ -12,6 +12,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,6 +83,22 @@ y4m_write(const char *path, const Video *v, char *err)
 
 /* ---- ffmpeg ---- */
 
+bool
+mp4_possible(void)
+{
+	const char *path = getenv("PATH");
+	bool found = false;
+	for (const char *s = path; s && !found; s = *s ? s + 1 : NULL) {
+		Arena a = {0};
+		size_t n = strcspn(s, ":");
+		found = !access(arena_printf(&a, "%.*s/ffmpeg", n ? (int)n : 1,
+			n ? s : "."), X_OK);
+		arena_free(&a);
+		s += n;
+	}
+	return found;
+}
+
 /* Starts ffmpeg with a pipe as its input; 0, or an errno. */
 static int
 start(const char *path, const Video *v, pid_t *pid, FILE **input)
@@ -114,6 +131,8 @@ start(const char *path, const Video *v, pid_t *pid, FILE **input)
 	sigaddset(&defaults, SIGPIPE);
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_adddup2(&files, ends[0], STDIN_FILENO);
+	/* standard output is for our own data */
+	posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigdefault(&attr, &defaults);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
@@ -153,14 +172,14 @@ feed(const Video *v, pid_t pid, FILE *input, char *err)
 	return false;
 }
 
-/* path with .y4m for its suffix */
-static const char *
-raw_path(Arena *a, const char *path)
+static bool
+wrote_something(const OutFile *o, char *err)
 {
-	size_t n = strlen(path);
-	if (n > 4 && !strcasecmp(path + n - 4, ".mp4"))
-		n -= 4;
-	return arena_printf(a, "%.*s.y4m", (int)n, path);
+	struct stat st;
+	if (!stat(out_name(o), &st) && (!S_ISREG(st.st_mode) || st.st_size))
+		return true;
+	snprintf(err, 256, "ffmpeg wrote nothing");
+	return false;
 }
 
 bool
@@ -172,19 +191,11 @@ mp4_write(const char *path, const Video *v, char *err)
 	if (!out_open(&o, path, err))
 		return false;
 	int error = start(out_name(&o), v, &pid, &input);
-	if (error) {
-		Arena a = {0};
-		out_abandon(&o);
-		const char *raw = raw_path(&a, path);
-		warn("cannot start ffmpeg (%s): writing %s instead of %s",
-			strerror(error), raw, path);
-		bool ok = y4m_write(raw, v, err);
-		arena_free(&a);
-		return ok;
-	}
-	if (!input)
+	if (error)
+		snprintf(err, 256, "cannot start ffmpeg: %s", strerror(error));
+	else if (!input)
 		fatal(EXIT_MEMORY, "out of memory");
-	if (feed(v, pid, input, err))
+	else if (feed(v, pid, input, err) && wrote_something(&o, err))
 		return out_commit(&o, err);
 	out_abandon(&o);
 	return false;

@@ -227,11 +227,17 @@ mp4(void)
 	fake_ffmpeg("kill -9 $$");
 	CHECK(!mp4_write(path, &v, err) && strstr(err, "signal 9"), "%s", err);
 	unlink(in_folder("ffmpeg"));
-	test("without ffmpeg there is a Y4M file");
+	test("without ffmpeg there is none");
 	setenv("PATH", folder, 1);
-	CHECK(mp4_write(path, &v, err), "%s", err);
+	CHECK(!mp4_possible());
+	CHECK(!mp4_write(path, &v, err) && strstr(err, "cannot start ffmpeg"),
+		"%s", err);
 	CHECK(access(path, F_OK));
-	CHECK(unlink(in_folder("a 'b\";.y4m")) == 0);
+	fake_ffmpeg("exit 0");
+	CHECK(mp4_possible());
+	CHECK(!mp4_write(path, &v, err) && strstr(err, "wrote nothing"), "%s",
+		err);
+	unlink(in_folder("ffmpeg"));
 	setenv("PATH", before, 1);
 }
 

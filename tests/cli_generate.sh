@@ -1,0 +1,175 @@
+#!/bin/sh
+# sluice generate: run files that are wrong, prompts that are too long, and the
+# ways out: GIF, PNG, Y4M, MP4 with an ffmpeg that works, dies, or is missing.
+. tests/tools/cli.sh
+
+MODEL=$PIPELINE/model
+rm run.yaml
+
+# wrong NAME CODE TEXT: the run file on standard input; MODEL in it is the
+# folder.
+wrong() {
+	name=$1 want=$2 text=$3
+	sed "s,MODEL,{base: $MODEL\, unet: [$MODEL/unet\, $PIPELINE/motion_adapter]}," >run.yaml
+	refused "$name" "$want" "$text" generate run.yaml
+}
+wrong "an unknown key, with the nearest" 3 "run.yaml:2:1: unknown key 'promt'; did you mean 'prompt'?" <<'EOF'
+model: MODEL
+promt: a cat
+EOF
+wrong "a value of another kind" 3 "run.yaml:2:9: 'frames' is an integer from 1 to 65536" <<'EOF'
+model: MODEL
+frames: many
+EOF
+wrong "an alias" 3 "run.yaml:3:9: aliases (*a) are not allowed" <<'EOF'
+model: MODEL
+prompt: a
+output: *a
+EOF
+wrong "an anchor" 3 "anchors (&a) are not allowed" <<'EOF'
+a: &a [x, x, x]
+EOF
+wrong "what is no YAML" 3 "run.yaml:3:1: found unexpected end of stream while scanning a quoted scalar" <<'EOF'
+model: MODEL
+prompt: "open
+EOF
+printf '%s' "$(printf '%5000s' '' | tr ' ' '[')" | wrong "brackets in brackets" 3 "nested deeper than 16"
+wrong "no model" 3 "run.yaml: it names no 'model'" <<'EOF'
+prompt: a cat
+EOF
+wrong "no output" 3 "run.yaml: it names no 'output'" <<'EOF'
+model: MODEL
+EOF
+wrong "an output of no known kind" 3 "run.yaml:2:9: 'a.webm': an output ends in .gif" <<'EOF'
+model: MODEL
+output: a.webm
+EOF
+wrong "no such scheduler" 3 "the scheduler's class 'DDIMSchedule' is not known; did you mean 'DDIMScheduler'?" <<'EOF'
+model: MODEL
+output: a.gif
+scheduler: {class: DDIMSchedule}
+EOF
+wrong "a scheduler's setting that there is not" 3 "did you mean 'beta_schedule'" <<'EOF'
+model: MODEL
+scheduler: {beta_shedule: linear}
+EOF
+wrong "a scheduler's setting that is not supported" 3 "'beta_schedule': 'cubic' is not supported" <<'EOF'
+model: MODEL
+output: a.gif
+scheduler: {beta_schedule: cubic}
+EOF
+wrong "more frames than the motion module knows" 3 "the motion module knows 16 frame positions, not 17" <<'EOF'
+model: MODEL
+output: a.gif
+frames: 17
+EOF
+wrong "a size that the model cannot make" 3 "size 17x16: both sides must be multiples of 2 for this model; 18x16 would do" <<'EOF'
+model: MODEL
+output: a.gif
+size: 17x16
+EOF
+wrong "more steps than the scheduler has" 3 "1001 steps: this scheduler takes 1 .. 1000" <<'EOF'
+model: MODEL
+output: a.gif
+steps: 1001
+EOF
+wrong "a model that is not there" 8 "cannot read 'nowhere/model_index.json'" <<'EOF'
+model: nowhere
+output: a.gif
+EOF
+wrong "noise that is not there" 8 "cannot open 'none.safetensors'" <<'EOF'
+model: MODEL
+output: a.gif
+noise: none.safetensors
+EOF
+wrong "noise of another shape" 5 "input 'noise' is [5, 8, 12, 4] in the file, the plan wants [f=2, h=8, w=8, c=4]" <<EOF
+model: MODEL
+output: a.gif
+frames: 2
+size: 16x16
+noise: $PIPELINE/in.safetensors
+EOF
+cat >run.yaml <<EOF
+model: $MODEL
+output: a.gif
+EOF
+refused "a UNet without its motion adapter" 3 "name a motion adapter as well" generate run.yaml
+refused "a run file that is not there" 8 "cannot read 'none.yaml'" generate none.yaml
+mkdir other
+sed 's/StableDiffusionPipeline/AnimatDiffPipeline/' "$MODEL/model_index.json" >other/model_index.json
+refused "a pipeline that there is not" 3 "there is no pipeline for 'AnimatDiffPipeline'; did you mean 'AnimateDiffPipeline'" \
+	generate run.yaml --set model=other
+refused "an override of no key" 3 "--set frame=2: unknown key 'frame'; did you mean 'frames'?" generate run.yaml --set frame=2
+refused "an override that is none" 2 "--set frames: write KEY=VALUE" generate run.yaml --set frames
+cp -r "$MODEL" broken
+echo '{' >broken/tokenizer/vocab.json
+echo '{' >broken/tokenizer/tokenizer.json
+parts="{base: broken, unet: [$MODEL/unet, $PIPELINE/motion_adapter]}"
+refused "a broken tokenizer" 3 "broken/tokenizer/" generate run.yaml --quiet --set "model=$parts"
+rm -r broken/tokenizer
+refused "a missing tokenizer" 8 "broken/tokenizer" generate run.yaml --quiet --set "model=$parts"
+cp -r "$MODEL/tokenizer" broken/
+printf x | dd of=broken/vae/diffusion_pytorch_model.safetensors bs=1 seek=20 conv=notrunc 2>/dev/null
+refused "damaged weights" 5 "broken/vae/diffusion_pytorch_model.safetensors" generate run.yaml --quiet --set "model=$parts"
+
+# ---- what is told and done all the same ----
+cat >run.yaml <<EOF
+model: {base: $MODEL, unet: [$MODEL/unet, $PIPELINE/motion_adapter]}
+prompt: a small red boat
+frames: 2
+size: 16x16
+steps: 2
+output: out.gif
+EOF
+long=$(printf '%200s' '' | sed 's/ /a b /g')
+run generate run.yaml --set "prompt=$long"
+check "a prompt that is too long is cut" [ $code -eq 0 ]
+check "with a warning" says "warning: the prompt has 402 tokens, the text encoder takes 77: the rest is cut"
+run generate run.yaml --set "negative_prompt=$long"
+check "the negative prompt too" says "warning: the negative_prompt has 402 tokens"
+run generate run.yaml --quiet --set "prompt=$long"
+check "--quiet does not say so" [ ! -s "$MESSAGES/err" ]
+refused "a prompt that is no UTF-8" 3 "prompt: this is not valid UTF-8" generate run.yaml --quiet --set "prompt=$(printf 'a\377')"
+(cd / && "$SLUICE" generate "$DIR/run.yaml" --quiet --set output=from_afar.gif)
+check "paths are relative to the run file" [ -s from_afar.gif ]
+
+# ---- the ways out ----
+run generate run.yaml --set 'output=[a.gif, frames/, a.y4m, a.safetensors]'
+check "several outputs of one run" [ -s a.gif ] && [ -s a.y4m ] && [ -s a.safetensors ]
+check "a PNG for each frame" [ "$(ls frames)" = "$(printf '0000.png\n0001.png')" ]
+cp -r frames kept
+run generate run.yaml --quiet --set output=frames/ --set frames=1 --set seed=3
+check "older frames are told" [ -s frames/0001.png ] && says "holds older frames, from 0001.png on"
+check "and stay" cmp -s frames/0001.png kept/0001.png
+check "a new frame takes the old one's place" sh -c '! cmp -s frames/0000.png kept/0000.png'
+rm -rf frames kept a.gif
+
+mkdir bin
+PATH=$DIR/bin:$PATH
+export PATH
+ffmpeg() {
+	printf '#!/bin/sh\n%s\n' "$1" >bin/ffmpeg
+	chmod +x bin/ffmpeg
+}
+ffmpeg 'for last; do :; done; cat >"${last#file:}"; echo chatter'
+run generate run.yaml --json --set output=a.mp4
+check "MP4 goes through ffmpeg" cmp -s a.mp4 a.y4m
+check "what ffmpeg prints is no data" sh -c '! grep -q chatter "$1"' - "$MESSAGES/out"
+odd=$(printf -- '-i "d\x27d\n $(touch oops);.mp4')
+run generate run.yaml --quiet --set "output=$odd"
+check "whatever the file's name" cmp -s -- "./$odd" a.y4m
+check "no shell sees it" [ ! -e oops ]
+rm -f a.mp4 -- "./$odd"
+ffmpeg 'head -c 10 >/dev/null; exec <&-; exit 1'
+refused "an ffmpeg that dies while it is fed" 8 "ffmpeg failed (exit code 1)" generate run.yaml --quiet --set size=64x64 --set frames=8 --set output=a.mp4
+ffmpeg 'for last; do :; done; echo half >"${last#file:}"; kill -9 $$'
+refused "an ffmpeg that is killed" 8 "ffmpeg was ended by signal 9" generate run.yaml --quiet --set output=a.mp4
+ffmpeg 'cat >/dev/null'
+refused "an ffmpeg that writes nothing" 8 "ffmpeg wrote nothing" generate run.yaml --quiet --set output=a.mp4
+rm bin/ffmpeg
+mv a.y4m wanted.y4m
+PATH=$DIR/bin run generate run.yaml --set output=b.mp4
+check "without ffmpeg there is a Y4M file" cmp -s b.y4m wanted.y4m
+check "and it is said before the work" says "warning: there is no ffmpeg: b.y4m will be written instead of b.mp4"
+check "the report names what was written" says "wrote b.y4m"
+check "and no MP4" [ ! -e b.mp4 ]
