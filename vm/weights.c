@@ -7,8 +7,9 @@
 #include "tensors.h"
 #include "../kernels/kernels.h"
 
-#include <stdlib.h>
 #include <math.h>
+#include <omp.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -186,9 +187,17 @@ store_block(const Load *l)
 {
 	int bad = 0;
 	int64_t part = round_up(max64(1, PART_ELEMENTS / l->unit.row), LANES);
-#pragma omp parallel for schedule(static) reduction(|:bad) if (part < l->count)
-	for (int64_t i = 0; i < l->count; i += part)
-		bad |= !store(l, i, min64(i + part, l->count));
+	int64_t parts = (l->count + part - 1) / part;
+	if (parts < 2 || omp_get_max_threads() < 2) {
+		/* a team of one would be made anew each time */
+		for (int64_t i = 0; i < parts; i++)
+			bad |= !store(l, i * part, min64((i + 1) * part,
+				l->count));
+		return !bad;
+	}
+#pragma omp parallel for schedule(static) reduction(|:bad)
+	for (int64_t i = 0; i < parts; i++)
+		bad |= !store(l, i * part, min64((i + 1) * part, l->count));
 	return !bad;
 }
 

@@ -19,12 +19,12 @@
  *	values	[KEYS][dv]	likewise
  */
 #include "gemm.h"
+#include "loops.h"
 #include "vector.h"
 
 #include "../../ir/base.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 enum {
@@ -428,6 +428,29 @@ plan(Attend *t, const Operand *args, const Attr *attr)
 	return K_OK;
 }
 
+typedef struct Team {
+	const Attend *t;
+	int64_t tasks, chunk;   /* in all; taken at once */
+	int64_t *counter;       /* tasks that were taken */
+} Team;
+
+static void
+run_thread(const void *arg, int id, int n)
+{
+	const Team *s = arg;
+	void *work = s->t->work + id * s->t->work_bytes;
+	(void)n;
+	for (;;) {
+		int64_t i = __atomic_fetch_add(s->counter, s->chunk,
+			__ATOMIC_RELAXED);
+		int64_t end = min64(i + s->chunk, s->tasks);
+		if (i >= s->tasks)
+			return;
+		for (; i < end; i++)
+			run_task(s->t, i, work);
+	}
+}
+
 KStatus
 cpu_attend(const Ctx *ctx, const Operand *args, const Attr *attr)
 {
@@ -445,11 +468,7 @@ cpu_attend(const Ctx *ctx, const Operand *args, const Attr *attr)
 		* (double)t.key.count * (double)(t.d + t.dv) / THREAD_WORK;
 	int threads = most < 2 ? 1 : most < ctx->threads ? (int)most
 		: ctx->threads;
-	int64_t chunk = clamp64(tasks / (16 * threads), 1, 64);
-#pragma omp parallel for num_threads(threads) if (threads > 1) \
-	schedule(dynamic, chunk)
-	for (int64_t i = 0; i < tasks; i++)
-		run_task(&t, i, (float *)(void *)(t.work
-			+ omp_get_thread_num() * t.work_bytes));
+	int64_t chunk = clamp64(tasks / (16 * threads), 1, 64), counter = 0;
+	team_run(ctx, threads, run_thread, &(Team){&t, tasks, chunk, &counter});
 	return K_OK;
 }

@@ -7,7 +7,6 @@
 #include "../../ir/base.h"
 
 #include <math.h>
-#include <omp.h>
 
 enum { LANES = 16 };
 
@@ -100,6 +99,27 @@ norm_row(const Walk *w, const Block *b, double eps, Affine *f)
 	}
 }
 
+typedef struct Rows {
+	const Walk *w;
+	const View *gamma, *beta;
+	double eps;
+} Rows;
+
+/* A thread's share of the rows. */
+static void
+norm_rows(const void *arg, int id, int n)
+{
+	const Rows *s = arg;
+	int64_t from = walk_share(s->w->rows, id, n);
+	int64_t to = walk_share(s->w->rows, id + 1, n);
+	Affine f = {.gamma = s->gamma, .beta = s->beta};
+	Block b;
+	affine_load(&f, 0, min64(ROW_MAX, s->w->row));
+	walk_seek(s->w, &b, from);
+	for (int64_t r = from; r < to; r++, walk_next(s->w, &b))
+		norm_row(s->w, &b, s->eps, &f);
+}
+
 /* x [.., c] -> the same */
 KStatus
 cpu_layer_norm(const Ctx *ctx, const Operand *args, const Attr *attr)
@@ -109,19 +129,7 @@ cpu_layer_norm(const Ctx *ctx, const Operand *args, const Attr *attr)
 	if (ctx->prepare)
 		return K_OK;
 	walk_init(&w, v[0]->n, 2, v, true);
-	int threads = walk_threads(ctx, w.rows * w.row);
-	#pragma omp parallel num_threads(threads) if (threads > 1)
-	{
-		int id = omp_get_thread_num(), n = omp_get_num_threads();
-		int64_t from = walk_share(w.rows, id, n);
-		int64_t to = walk_share(w.rows, id + 1, n);
-		Affine f = {.gamma = &args[2].part[0],
-			.beta = &args[3].part[0]};
-		Block b;
-		affine_load(&f, 0, min64(ROW_MAX, w.row));
-		walk_seek(&w, &b, from);
-		for (int64_t r = from; r < to; r++, walk_next(&w, &b))
-			norm_row(&w, &b, attr->eps, &f);
-	}
+	team_run(ctx, walk_threads(ctx, w.rows * w.row), norm_rows,
+		&(Rows){&w, &args[2].part[0], &args[3].part[0], attr->eps});
 	return K_OK;
 }

@@ -107,11 +107,57 @@ walk_next(const Walk *w, Block *b)
 	}
 }
 
-/* Blocks [from, to): each row has `blocks` of them. */
-static void
-run_share(const Walk *w, WalkBody body, const void *arg, int64_t from,
-	int64_t to, int64_t blocks)
+/* ---- threads ---- */
+
+void
+team_run(const Ctx *ctx, int threads, TeamBody body, const void *arg)
 {
+	if (threads <= 1) {
+		body(arg, 0, 1);
+		return;
+	}
+	#pragma omp parallel num_threads(ctx->threads)
+	body(arg, omp_get_thread_num(), omp_get_num_threads());
+}
+
+typedef struct Tasks {
+	int64_t n;
+	TaskBody body;
+	const void *arg;
+} Tasks;
+
+static void
+run_tasks(const void *arg, int id, int n)
+{
+	const Tasks *t = arg;
+	int64_t end = walk_share(t->n, id + 1, n);
+	for (int64_t i = walk_share(t->n, id, n); i < end; i++)
+		t->body(t->arg, i);
+}
+
+void
+tasks_run(const Ctx *ctx, int threads, int64_t n, TaskBody body,
+	const void *arg)
+{
+	team_run(ctx, threads, run_tasks, &(Tasks){n, body, arg});
+}
+
+typedef struct Blocks {
+	const Walk *w;
+	WalkBody body;
+	const void *arg;
+	int64_t blocks;         /* of a row */
+} Blocks;
+
+/* A thread's share of the blocks. */
+static void
+run_blocks(const void *of, int id, int n)
+{
+	const Blocks *s = of;
+	const Walk *w = s->w;
+	int64_t blocks = s->blocks, total = w->rows * blocks;
+	int64_t from = walk_share(total, id, n);
+	int64_t to = walk_share(total, id + 1, n);
 	Block row, b;
 	if (from >= to)
 		return;
@@ -122,7 +168,7 @@ run_share(const Walk *w, WalkBody body, const void *arg, int64_t from,
 		for (int v = 0; v < w->views; v++)
 			b.p[v] = row.p[v] + b.first * w->step[v]
 				* dtype_bytes(w->dtype[v]);
-		body(w, &b, arg);
+		s->body(w, &b, s->arg);
 		if (++k == blocks) {
 			walk_next(w, &row);
 			k = 0;
@@ -136,14 +182,8 @@ walk_run(const Ctx *ctx, const Walk *w, WalkBody body, const void *arg)
 	int64_t blocks = (w->row + w->block - 1) / w->block;
 	int64_t total = w->rows * blocks;
 	int threads = walk_threads(ctx, w->rows * w->row);
-	if (threads > total)
-		threads = total < 1 ? 1 : (int)total;
-	#pragma omp parallel num_threads(threads) if (threads > 1)
-	{
-		int id = omp_get_thread_num(), n = omp_get_num_threads();
-		run_share(w, body, arg, walk_share(total, id, n),
-			walk_share(total, id + 1, n), blocks);
-	}
+	team_run(ctx, total > 1 ? threads : 1, run_blocks,
+		&(Blocks){w, body, arg, blocks});
 }
 
 const float *

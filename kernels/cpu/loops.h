@@ -54,8 +54,20 @@ void walk_next(const Walk *w, Block *b);
 typedef void (*WalkBody)(const Walk *w, const Block *b, const void *arg);
 void walk_run(const Ctx *ctx, const Walk *w, WalkBody body, const void *arg);
 
+/* ---- threads ---- */
+
 /* Threads for work on so many elements. */
 int walk_threads(const Ctx *ctx, int64_t elements);
+
+/* Calls body(arg, id, n) for each thread id < n of a team: all threads of the
+ * context, or the caller alone when the work is not worth two.  A team of any
+ * other size would be made anew, with memory and threads that come and go. */
+typedef void (*TeamBody)(const void *arg, int id, int n);
+void team_run(const Ctx *ctx, int threads, TeamBody body, const void *arg);
+/* Calls body(arg, i) for tasks i < n, a stretch of them by each thread. */
+typedef void (*TaskBody)(const void *arg, int64_t i);
+void tasks_run(const Ctx *ctx, int threads, int64_t n, TaskBody body,
+	const void *arg);
 
 /* Thread `id` of `threads` does walk_share(id) .. walk_share(id + 1) of a
  * total. */

@@ -12,10 +12,10 @@
  * this order, and depends on nothing else.
  */
 #include "matrix.h"
+#include "loops.h"
 
 #include "../../ir/base.h"
 
-#include <omp.h>
 #include <string.h>
 
 enum {
@@ -65,6 +65,7 @@ typedef struct Run {
 	int64_t row_blocks;     /* of one row part */
 	char *work;
 	int64_t work_bytes;     /* of a thread */
+	int64_t *counter;       /* tasks that were taken */
 } Run;
 
 static int64_t
@@ -275,15 +276,18 @@ run_task(const Run *run, const Tiles *tiles, int64_t task, char *work)
 /* One thread: takes tasks, which are numbered over all regions, until there are
  * none left. */
 static void
-run_thread(const Run *run, int64_t *counter, char *work)
+run_thread(const void *arg, int id, int n)
 {
+	const Run *run = arg;
+	char *work = run->work + id * run->work_bytes;
 	Tiles tiles;
 	int64_t before = 0;     /* tasks of the regions in front */
+	(void)n;
 	if (!region_first(&run->m, &tiles.region))
 		return;
 	plan_tiles(run, &tiles);
 	for (;;) {
-		int64_t task = __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+		int64_t task = __atomic_fetch_add(run->counter, 1, __ATOMIC_RELAXED);
 		while (task >= before + tiles.tasks) {
 			before += tiles.tasks;
 			if (!region_next(&run->m, &tiles.region))
@@ -355,8 +359,7 @@ matrix_run(const Ctx *ctx, Op op, const Operand *args, const Attr *attr)
 	run.work = args[1 + nin].part[0].data;
 	run.work_bytes = matrix_work_bytes(op, args, attr);
 	int64_t counter = 0;
-#pragma omp parallel num_threads(run.threads) if (run.threads > 1)
-	run_thread(&run, &counter, run.work
-		+ omp_get_thread_num() * run.work_bytes);
+	run.counter = &counter;
+	team_run(ctx, run.threads, run_thread, &run);
 	return K_OK;
 }

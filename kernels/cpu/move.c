@@ -7,7 +7,6 @@
 #include "../../ir/base.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 /* ---- copy ---- */
@@ -153,10 +152,13 @@ resize_row(const Resize *z, const int64_t *pos)
 	}
 }
 
-/* Rows [from, to) of the result. */
+/* A thread's share of the result's rows. */
 static void
-resize_share(const Resize *z, int64_t from, int64_t to)
+resize_share(const void *arg, int id, int n)
 {
+	const Resize *z = arg;
+	int64_t from = walk_share(z->rows, id, n);
+	int64_t to = walk_share(z->rows, id + 1, n);
 	int64_t pos[AXIS_MAX];
 	for (int64_t d = 0, r = from; d < z->axes; d++) {
 		pos[d] = r % z->y->n[z->axis[d]];
@@ -191,12 +193,7 @@ cpu_resize(const Ctx *ctx, const Operand *args, const Attr *attr)
 	}
 	walk_init(&z.row, box, 2, v, true);
 	int threads = walk_threads(ctx, z.rows * z.row.row);
-	#pragma omp parallel num_threads(threads) if (threads > 1)
-	{
-		int id = omp_get_thread_num(), n = omp_get_num_threads();
-		resize_share(&z, walk_share(z.rows, id, n),
-			walk_share(z.rows, id + 1, n));
-	}
+	team_run(ctx, threads, resize_share, &z);
 	return K_OK;
 }
 

@@ -11,7 +11,6 @@
 #include "../../ir/base.h"
 
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 enum {
@@ -27,6 +26,7 @@ typedef struct Stats {
 	Walk units;             /* a row for each unit: result, part 0, part 1 */
 	Walk in[2];             /* within a unit: rows of channels of a part */
 	int64_t groups, per;    /* number of groups, channels in one */
+	int64_t span;           /* groups of a task */
 } Stats;
 
 enum { SIDE = 4 };              /* rows that are added at once */
@@ -166,6 +166,22 @@ stats_groups(const Stats *s, const Block *unit, int64_t g, int64_t n)
 	}
 }
 
+static int64_t
+stats_spans(const Stats *s)
+{
+	return (s->groups + s->span - 1) / s->span;
+}
+
+static void
+stats_task(const void *arg, int64_t i)
+{
+	const Stats *s = arg;
+	int64_t spans = stats_spans(s), g = i % spans * s->span;
+	Block b;
+	walk_seek(&s->units, &b, i / spans);
+	stats_groups(s, &b, g, min64(s->span, s->groups - g));
+}
+
 /* x [.., c] -> [.., c = 2 groups]: means, then sums of squared deviations. */
 KStatus
 cpu_norm_stats(const Ctx *ctx, const Operand *args, const Attr *attr)
@@ -191,18 +207,11 @@ cpu_norm_stats(const Ctx *ctx, const Operand *args, const Attr *attr)
 		s.first[p + 1] = s.first[p] + v->n[AXIS_C];
 	}
 	s.per = s.first[s.parts] / s.groups;
-	int64_t span = max64(1, SPAN / s.per);
-	int64_t spans = (s.groups + span - 1) / span;
-	int64_t tasks = s.units.rows * spans;
+	s.span = max64(1, SPAN / s.per);
+	int64_t tasks = s.units.rows * stats_spans(&s);
 	int threads = walk_threads(ctx, s.units.rows * s.in[0].rows
 		* s.first[s.parts]);
-	#pragma omp parallel for num_threads(threads) if (threads > 1)
-	for (int64_t i = 0; i < tasks; i++) {
-		Block b;
-		int64_t g = i % spans * span;
-		walk_seek(&s.units, &b, i / spans);
-		stats_groups(&s, &b, g, min64(span, s.groups - g));
-	}
+	tasks_run(ctx, threads, tasks, stats_task, &s);
 	return K_OK;
 }
 
@@ -256,6 +265,22 @@ combine_groups(const Combine *k, const Block *out, int64_t g, int64_t n)
 	row_store(to, y + k->groups * dtype_bytes(to), 1, rstd, n);
 }
 
+static int64_t
+combine_spans(const Combine *k)
+{
+	return (k->groups + COMBINE_SPAN - 1) / COMBINE_SPAN;
+}
+
+static void
+combine_task(const void *arg, int64_t i)
+{
+	const Combine *k = arg;
+	int64_t spans = combine_spans(k), g = i % spans * COMBINE_SPAN;
+	Block b;
+	walk_seek(&k->out, &b, i / spans);
+	combine_groups(k, &b, g, min64(COMBINE_SPAN, k->groups - g));
+}
+
 /* x [.., over, c = 2 groups] -> [.., c = 2 groups] */
 KStatus
 cpu_norm_combine(const Ctx *ctx, const Operand *args, const Attr *attr)
@@ -273,16 +298,9 @@ cpu_norm_combine(const Ctx *ctx, const Operand *args, const Attr *attr)
 	}
 	walk_init(&k.out, kept, 2, v, true);
 	walk_init(&k.units, box, 1, v + 1, true);
-	int64_t spans = (k.groups + COMBINE_SPAN - 1) / COMBINE_SPAN;
-	int64_t tasks = k.out.rows * spans;
+	int64_t tasks = k.out.rows * combine_spans(&k);
 	int threads = walk_threads(ctx, k.out.rows * k.units.rows * k.groups);
-	#pragma omp parallel for num_threads(threads) if (threads > 1)
-	for (int64_t i = 0; i < tasks; i++) {
-		Block b;
-		int64_t g = i % spans * COMBINE_SPAN;
-		walk_seek(&k.out, &b, i / spans);
-		combine_groups(&k, &b, g, min64(COMBINE_SPAN, k.groups - g));
-	}
+	tasks_run(ctx, threads, tasks, combine_task, &k);
 	return K_OK;
 }
 
@@ -360,22 +378,37 @@ apply_rows(const Apply *f, const Block *out, int64_t c, int64_t n, int64_t r0,
 	}
 }
 
+static int64_t
+apply_spans(const Apply *f)
+{
+	return (f->in.row + SPAN - 1) / SPAN;
+}
+
+static int64_t
+apply_chunks(const Apply *f)
+{
+	return (f->in.rows + f->chunk - 1) / f->chunk;
+}
+
+static void
+apply_task(const void *arg, int64_t i)
+{
+	const Apply *f = arg;
+	int64_t spans = apply_spans(f), chunks = apply_chunks(f);
+	int64_t c = i % spans * SPAN, r = i / spans % chunks * f->chunk;
+	Block b;
+	walk_seek(&f->out, &b, i / spans / chunks);
+	apply_rows(f, &b, c, min64(SPAN, f->in.row - c), r,
+		min64(r + f->chunk, f->in.rows));
+}
+
 /* One part: tasks are (row of statistics, chunk of rows, span of channels). */
 static void
 apply_part(const Ctx *ctx, const Apply *f)
 {
-	int64_t spans = (f->in.row + SPAN - 1) / SPAN;
-	int64_t chunks = (f->in.rows + f->chunk - 1) / f->chunk;
-	int64_t tasks = f->out.rows * chunks * spans;
 	int threads = walk_threads(ctx, f->out.rows * f->in.rows * f->in.row);
-	#pragma omp parallel for num_threads(threads) if (threads > 1)
-	for (int64_t i = 0; i < tasks; i++) {
-		int64_t c = i % spans * SPAN, r = i / spans % chunks * f->chunk;
-		Block b;
-		walk_seek(&f->out, &b, i / spans / chunks);
-		apply_rows(f, &b, c, min64(SPAN, f->in.row - c), r,
-			min64(r + f->chunk, f->in.rows));
-	}
+	tasks_run(ctx, threads, f->out.rows * apply_chunks(f) * apply_spans(f),
+		apply_task, f);
 }
 
 /* x [.., c], stats [some of .., c = 2 groups] -> [.., c] */
