@@ -14,9 +14,9 @@ path_cheapest(const Context *c, int64_t limit, Path *path)
 	size_t n = (size_t)(c->to - c->from);
 	double *cost = malloc((n + 1) * sizeof *cost);
 	Candidate *came = malloc((n + 1) * sizeof *came);
-	if (!cost || !came)
-		fatal(EXIT_MEMORY, "out of memory");
 	double *inner = calloc(c->inner.n + 1, sizeof *inner);
+	if (!cost || !came || !inner)
+		fatal(EXIT_MEMORY, "out of memory");
 	for (size_t k = 0; k < c->inner.n; k++)
 		inner[k] = path_cheapest(c->inner.at[k], limit, NULL);
 	for (size_t i = 0; i <= n; i++)
