@@ -130,6 +130,15 @@ run-fuzz-%: $(BUILD)/fuzz_%
 		-rss_limit_mb=2048 -timeout=20 \
 		$(addprefix -dict=,$(wildcard tests/fuzz/$*.dict)) \
 		$(BUILD)/corpus_$* tests/fuzz/corpus_$*
+# Plans depend on the list of ops: the first ones are compiled.
+run-fuzz-plan: $(BUILD)/seeds_plan
+$(BUILD)/seeds_plan: $(BUILD)/sluice $(wildcard tests/fuzz/plans/*.slu)
+	$(V)mkdir -p $(BUILD)/corpus_plan
+	$(V)for m in dense sliced loop; do \
+		ASAN_OPTIONS=detect_leaks=0 $< compile tests/fuzz/plans/$$m.slu \
+		--model $$m --min-memory --threads 1 --quiet \
+		-o $(BUILD)/corpus_plan/$$m || exit 1; done
+	$(V)touch $@
 
 # ---- documentation that is made from the source ----
 docs: $(BUILD)/tests/tools/ops_doc
