@@ -63,8 +63,8 @@ static const float *
 floats(Arena *a, const Json *j, size_t n, const char *path, const char *what)
 {
 	if (!j || j->kind != JSON_LIST || !j->n || (n && j->n != n))
-		fatal(EXIT_SOURCE, "%s: '%s' must be a list of numbers, as long "
-			"as 'start'", path, what);
+		fatal(EXIT_SOURCE, "%s: '%s' must be a list of numbers%s", path,
+			what, n ? ", as long as 'start'" : "");
 	float *x = arena_array(a, j->n, sizeof *x);
 	for (size_t i = 0; i < j->n; i++) {
 		if (j->item[i].kind != JSON_INT && j->item[i].kind != JSON_FLOAT)
@@ -94,9 +94,14 @@ update(const double *u, float x, float e)
 	return (float)u[3] * x0 + (float)u[4] * x + (float)u[5] * e;
 }
 
-/* Runs the table on `start` and `model_output` of a case. */
-static void
-apply(Arena *a, const Sampler *m, const char *path)
+/* A recorded run: what the sampler starts from, and what the model answered. */
+typedef struct Case {
+	size_t n, steps;        /* numbers of a latent */
+	const float *start, **output;
+} Case;
+
+static Case
+read_case(Arena *a, int64_t steps, const char *path)
 {
 	int code = EXIT_OK;
 	char err[CONFIGS_ERR];
@@ -106,29 +111,37 @@ apply(Arena *a, const Sampler *m, const char *path)
 	const Json *start = json_get(file, "start");
 	const Json *output = json_get(file, "model_output");
 	const float *x = floats(a, start, 0, path, "start");
-	size_t n = start->n, steps = (size_t)m->steps;
-	if (!output || output->kind != JSON_LIST || output->n != steps)
+	Case c = {.start = x, .n = start->n, .steps = (size_t)steps};
+	if (!output || output->kind != JSON_LIST || output->n != c.steps)
 		fatal(EXIT_SOURCE, "%s: 'model_output' must be a list of %zu "
-			"lists, one for each step", path, steps);
-
-	/* rows[i]: the latent before step i */
-	float *rows = arena_array(a, (steps + 1) * n, sizeof *rows);
-	float *scaled = arena_array(a, n, sizeof *scaled);
-	memcpy(rows, x, n * sizeof *rows);
-	printf(",\n \"scaled_model_input\": [");
-	for (size_t i = 0; i < steps; i++) {
-		const float *e = floats(a, &output->item[i], n, path,
+			"lists, one for each step", path, c.steps);
+	c.output = arena_array(a, c.steps, sizeof *c.output);
+	for (size_t i = 0; i < c.steps; i++)
+		c.output[i] = floats(a, &output->item[i], c.n, path,
 			"model_output");
-		float *from = rows + i * n, *to = from + n;
-		for (size_t k = 0; k < n; k++) {
+	return c;
+}
+
+/* Runs the table on a case. */
+static void
+apply(Arena *a, const Sampler *m, const Case *c)
+{
+	/* rows[i]: the latent before step i */
+	float *rows = arena_array(a, (c->steps + 1) * c->n, sizeof *rows);
+	float *scaled = arena_array(a, c->n, sizeof *scaled);
+	memcpy(rows, c->start, c->n * sizeof *rows);
+	printf(",\n \"scaled_model_input\": [");
+	for (size_t i = 0; i < c->steps; i++) {
+		float *from = rows + i * c->n, *to = from + c->n;
+		for (size_t k = 0; k < c->n; k++) {
 			scaled[k] = (float)m->scale[i] * from[k];
-			to[k] = update(m->update[i], from[k], e[k]);
+			to[k] = update(m->update[i], from[k], c->output[i][k]);
 		}
-		print_row(scaled, n, i > 0);
+		print_row(scaled, c->n, i > 0);
 	}
 	printf("],\n \"after_step\": [");
-	for (size_t i = 1; i <= steps; i++)
-		print_row(rows + i * n, n, i > 1);
+	for (size_t i = 1; i <= c->steps; i++)
+		print_row(rows + i * c->n, c->n, i > 1);
 	printf("]");
 }
 
@@ -163,6 +176,10 @@ cmd_sampler(int argc, char **argv)
 	if (!m)
 		fatal(EXIT_SOURCE, "%s: %s", path, err);
 
+	const char *recorded = arg(&args, "apply");
+	Case c = {0};
+	if (recorded)
+		c = read_case(&a, m->steps, recorded);
 	printf("{\"class\": \"%s\",\n \"steps\": %lld", m->class_name,
 		(long long)m->steps);
 	print_numbers("timesteps", m->timesteps, m->steps);
@@ -171,8 +188,8 @@ cmd_sampler(int argc, char **argv)
 	printf(",\n \"init_noise_sigma\": %.17g", m->init_noise_sigma);
 	print_numbers("scale", m->scale, m->steps);
 	print_update(m);
-	if (arg(&args, "apply"))
-		apply(&a, m, arg(&args, "apply"));
+	if (recorded)
+		apply(&a, m, &c);
 	printf("}\n");
 	out_stdout_done();
 	arena_free(&a);

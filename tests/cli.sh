@@ -147,6 +147,22 @@ check "one seed, one video" [ "$(noise)" = "$usual" ]
 check "seed, prompt, guidance change it" [ "$(noise --set seed=1)" != "$usual" ]
 check "a negative prompt changes it" [ "$(noise --set negative_prompt=blurry)" != "$usual" ]
 check "keep_latents adds a tensor" [ "$(noise --set keep_latents=true)" != "$usual" ]
+"$SLUICE" compile text_to_video.slu --quiet -o p.slb --hf "$PIPELINE/model" \
+	--component "unet=$PIPELINE/model/unet,$PIPELINE/motion_adapter" \
+	-D frames=1 -D height=4 -D width=4 -D steps=1
+tensors tokens.safetensors tokens:i32:2x77=0 guidance:f32:=7.5
+by_seed() {
+	run run p.slb --weights "$PIPELINE/model" --in tokens.safetensors --out - --quiet \
+		--component "unet=$PIPELINE/model/unet,$PIPELINE/motion_adapter" "$@"
+	cksum <"$MESSAGES/out"
+}
+usual=$(by_seed)
+check "run: the seed is 0" [ "$(by_seed --seed 0)" = "$usual" ]
+check "run --seed fills the noise" [ "$(by_seed --seed 1)" != "$usual" ]
+check "threads do not change a bit" [ "$(by_seed --threads 1)" = "$usual" ]
+run bench p.slb --steps 1 --seed 3 --json
+check "bench --steps" [ $code -eq 0 ]
+refused "more steps than the plan has" 2 "--steps: '2' is not an integer in 1 .. 1" bench p.slb --steps 2
 
 # ---- outputs that cannot be written ----
 for what in "compile tiny.slu" "compile tiny.slu --quiet" "dis tiny.slb" "dis tiny.slb --json" "dot tiny.slb" \

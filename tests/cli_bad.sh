@@ -198,6 +198,42 @@ tensors in.safetensors tokens:f32:4=1
 refused "tokens that are no integers" 5 "input 'tokens' is f32 in the file, the plan wants i32" \
 	run text.slb --weights t.safetensors --in in.safetensors --out y.safetensors
 
+# ---- tokens and samplers ----
+line() {
+	name=$1 text=$2
+	shift 2
+	"$SLUICE" tokenize "$MODEL/tokenizer" "$@" >"$MESSAGES/out" 2>"$MESSAGES/err"
+	code=$?
+	check "$name" [ $code -eq 5 ]
+	check "its line is told" says "$text"
+}
+printf 'a\nb\377\n' | line "a text that is no UTF-8" "line 2 is not valid UTF-8"
+printf '"a\n' | line "a JSON string without an end" "line 1, column 1: string without end" --json
+printf '[1]\n' | line "JSON that is no string" "line 1 is no JSON string" --json
+refused "a tokenizer that is not there" 8 "cannot read 'nowhere'" tokenize nowhere
+sampler() {
+	name=$1 want=$2 text=$3
+	shift 3
+	cat >bad.json
+	refused "$name" "$want" "$text" sampler "$@"
+}
+good=$MODEL/scheduler/scheduler_config.json
+sampler "an unknown scheduler" 3 "bad.json: the scheduler's class 'DIMScheduler' is not known; did you mean 'DDIMScheduler'?" \
+	bad.json --steps 5 <<'EOF'
+{"_class_name": "DIMScheduler"}
+EOF
+sampler "a scheduler's setting that is no number" 3 "bad.json: scheduler setting 'beta_start' must be" bad.json --steps 5 <<'EOF'
+{"_class_name": "DDIMScheduler", "beta_start": "low"}
+EOF
+sampler "a sampler without steps" 2 "sampler needs --steps N" "$good" </dev/null
+sampler "a case without its list" 3 "bad.json: 'start' must be a list of numbers" "$good" --steps 2 --apply bad.json <<'EOF'
+{"begin": [1, 2]}
+EOF
+sampler "a case with a list too short" 3 "bad.json: 'model_output' must be a list of numbers, as long as 'start'" \
+	"$good" --steps 2 --apply bad.json <<'EOF'
+{"start": [1, 2], "model_output": [[1, 2], [1]]}
+EOF
+
 # ---- place ----
 place() {
 	name=$1 text=$2
