@@ -124,6 +124,20 @@ check "cut anywhere, or with a bit flipped: exit code 4" [ -z "$accepted" ]
 refused "a plan that is not there" 8 "cannot read 'none.slb'" run none.slb
 refused "a plan with more steps asked of it" 2 "the plan has no denoising steps" bench tiny.slb --steps 2
 
+# ---- more memory than there is ----
+limited() {
+	(ulimit -v 1000000 && exec "$SLUICE" "$@" >"$MESSAGES/out" 2>"$MESSAGES/err" </dev/null)
+	code=$?
+}
+limited --help
+if [ $code -eq 0 ]; then                # not under a sanitizer
+	"$SLUICE" compile vae_decode.slu -D frames=8 --unsliced --quiet -o large.slb
+	limited bench large.slb
+	check "a plan larger than the machine" [ $code -eq 7 ]
+	check "its size is told" says "GiB for the plan: Cannot allocate memory"
+	rm large.slb
+fi
+
 # ---- weights ----
 weights() {
 	name=$1 want=$2 text=$3
