@@ -71,6 +71,7 @@ cmd_frontier(int argc, char **argv)
 	CompileOptions o;
 	Frontier f;
 	args_parse(&args, argc, argv, 1, 1);
+	args_stdout(&args, "output", NULL);
 	source_options(&args, &a, &o);
 	const char *path = arg(&args, "output");
 	int code = frontier_source(&a, &o, &f);
@@ -80,6 +81,7 @@ cmd_frontier(int argc, char **argv)
 		print_json(&f, stdout);
 	else if (code == EXIT_OK)
 		print_table(&f, path && !strcmp(path, "-") ? stderr : stdout);
+	out_stdout_done();
 	arena_free(&a);
 	vec_free(&args.operands);
 	vec_free(&args.values);

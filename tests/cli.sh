@@ -55,6 +55,7 @@ run compile tiny.slu -o - --quiet
 check "-o - writes the plan to standard output" [ "$(head -c 6 "$MESSAGES/out")" = SLUICE ]
 run compile tiny.slu -o -
 check "and then the summary is a message" says "load bound"
+refused "a table and a picture" 2 "--output - and --json both want" frontier tiny.slu --json -o -
 refused "not two things to standard output" 2 "--output - and --json both want" compile tiny.slu -o - --json
 run compile - -o c.slb --quiet <tiny.slu
 check "a source comes from standard input" [ $code -ne 0 ]
@@ -166,7 +167,8 @@ refused "more steps than the plan has" 2 "--steps: '2' is not an integer in 1 ..
 
 # ---- outputs that cannot be written ----
 for what in "compile tiny.slu" "compile tiny.slu --quiet" "dis tiny.slb" "dis tiny.slb --json" "dot tiny.slb" \
-	"dot tiny.slb --memory" "dot tiny.slb --groups"; do
+	"dot tiny.slb --memory" "dot tiny.slb --groups" "report tiny.slb" "diff tiny.slb tiny.slb" \
+	"frontier tiny.slu --json"; do
 	refused "$what to a full disk" 8 "cannot write '/dev/full': No space left" $what -o /dev/full
 	refused "$what to a missing folder" 8 "cannot write 'no/a': No such file" $what -o no/a
 	refused "$what over a folder" 8 "cannot write '.': Is a directory" $what -o .
@@ -179,6 +181,9 @@ full() {
 full compile tiny.slu
 full compile tiny.slu --json
 full compile tiny.slu -o - --quiet
+full frontier tiny.slu
+full report tiny.slb
+full diff tiny.slb tiny.slb
 full verify tiny.slb
 full verify tiny.slb --json
 full bench tiny.slb --json
