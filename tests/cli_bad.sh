@@ -275,7 +275,7 @@ place "sizes past 64 bits" "bad.csv:2:7: size is not a 64-bit integer" <<'EOF'
 id,lower,upper,size
 a,0,1,99999999999999999999
 EOF
-place "sizes whose sum is past 64 bits" "bad.csv:2:1: the sizes up to here" <<'EOF'
+place "sizes whose sum is past 64 bits" "bad.csv:2:1: the sizes and alignments up to here" <<'EOF'
 id,lower,upper,size
 a,0,1,4611686018427387904
 b,0,1,4611686018427387904
