@@ -3,7 +3,8 @@
  * Items are placed one by one in some order, each into a gap between the items
  * that are placed already and live at the same time: the lowest gap that holds
  * it (first fit) or the smallest (best fit).  Which order is best differs from
- * graph to graph and an order costs milliseconds, so all are tried.
+ * graph to graph and an order costs milliseconds, so all are tried, as long as
+ * that does not take too much time.
  */
 #include "place.h"
 
@@ -59,6 +60,8 @@ rank_item(const PlacePart *p, int order, uint32_t i)
  * only at what was placed there and at the few items that span many windows. */
 
 enum { WINDOWS = 64, SPAN = 3 };
+/* No further order after so many looks at a placed item. */
+static const int64_t MOST_LOOKS = 100000000;
 
 typedef Vec(uint32_t) Lane;
 
@@ -66,6 +69,7 @@ typedef struct Lanes {
 	const PlacePart *p;
 	int64_t *at;            /* of the placed items */
 	int32_t width;          /* sections of a window */
+	int64_t looks;
 	Lane all, wide, row[2][WINDOWS + 2];
 } Lanes;
 
@@ -154,7 +158,7 @@ gaps_pass(const Lanes *l, Gaps *g, uint32_t i, uint32_t j, bool best_fit)
 
 /* Where item i goes among the placed ones. */
 static int64_t
-find_gap(const Lanes *l, uint32_t i, bool best_fit)
+find_gap(Lanes *l, uint32_t i, bool best_fit)
 {
 	static const Lane none;
 	const PlacePart *p = l->p;
@@ -173,6 +177,7 @@ find_gap(const Lanes *l, uint32_t i, bool best_fit)
 		if (gaps_pass(l, &g, i, j, best_fit))
 			break;
 	}
+	l->looks += (int64_t)(m + n);
 	return g.best >= 0 ? g.best : round_up(g.top, p->align[i]);
 }
 
@@ -204,11 +209,12 @@ place_greedy(PlacePart *p, int64_t target)
 	Lanes l = {.p = p, .width = p->sections / WINDOWS + 1,
 		.at = arena_array(&arena, p->n, sizeof *l.at)};
 	p->height = INT64_MAX;
-	for (int o = 0; o < 2 * ORDERS && p->height > target; o++) {
+	for (int o = 0; o < 2 * ORDERS && p->height > target
+		&& l.looks < MOST_LOOKS; o++) {
 		for (uint32_t i = 0; i < p->n; i++)
-			order[i] = rank_item(p, o / 2, i);
+			order[i] = rank_item(p, o % ORDERS, i);
 		qsort(order, p->n, sizeof *order, compare_ranked);
-		if (fit_all(&l, order, o % 2, p->height, &height)) {
+		if (fit_all(&l, order, o / ORDERS, p->height, &height)) {
 			p->height = height;
 			memcpy(p->at, l.at, p->n * sizeof *l.at);
 		}
