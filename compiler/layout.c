@@ -21,6 +21,11 @@ sum_live(Program *p, const PlaceItem *items, size_t n)
 			p->live[t] += items[i].bytes;
 }
 
+/* What ends the search of the last placement is its count of nodes, so that a
+ * busy machine gives the same plan; the seconds are for the worst of graphs. */
+enum { PLACE_NODES = 40000 };
+#define PLACE_SECONDS 10.0
+
 /* Searches for so long. */
 static void
 lay_out(Program *p, double seconds)
@@ -47,15 +52,12 @@ lay_out(Program *p, double seconds)
 		it->last = max64(it->last, (int64_t)s->last + 1);
 	}
 	sum_live(p, items, count);
-	PlaceOptions o = {.deadline = seconds, .nodes = 200000};
+	PlaceOptions o = {.deadline = seconds, .nodes = PLACE_NODES};
 	place(items, count, &o, &p->placed);
 	p->height = p->placed.height;
 	for (uint32_t i = 0; i < n; i++)
 		p->storages.at[i].offset = items[item_of[place_root(p, i)]].offset;
 }
-
-/* The last placement may search so long. */
-#define PLACE_SECONDS 1.0
 
 /* needs: storages.
  * makes: their offsets, the height, live. */
