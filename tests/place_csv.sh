@@ -1,7 +1,7 @@
 #!/bin/sh
 # `sluice place`: offsets in the written file, reports, exit codes, and a
 # message with line and column for each kind of mistake in the CSV.
-dir=$(mktemp -d "${TMPDIR:-/tmp}/place.XXXXXX") || exit 1
+dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 in=$dir/in.csv out=$dir/out.csv log=$dir/log
 

@@ -14,7 +14,7 @@ CUTS=$BUILD/tests/tools/place_cuts
 RUNS=${RUNS:-5}
 folder=${1:-$PLACE_BENCH}
 [ -x "$SLUICE" ] && [ -x "$CUTS" ] || { echo "make check first" >&2; exit 2; }
-dir=$(mktemp -d "${TMPDIR:-/tmp}/place.XXXXXX") || exit 1
+dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 
 # report FILE OPTIONS...: height, bound, proven, seconds, nodes.
@@ -48,7 +48,8 @@ print_files()
 		c=$(capacity_of "$file")
 		set -- $(median "$file" --capacity "$c" --deadline 60)
 		[ "$1" -le "$c" ] || set -- "$1" "$2" "$3" "not in $4" "$5"
-		echo "| $(basename "$file") | $(buffers "$file") | $2 | $4 | $5 |"
+		n=$(buffers "$file")
+		echo "| $(basename "$file") | $n | $2 | $4 | $5 |"
 		echo "$4" >>"$dir/seconds"
 	done
 	awk '{ sum += $NF } END { printf "| sum | | | %.3f | |\n\n", sum }' \
@@ -115,8 +116,8 @@ upon()
 # All buffers, and before them all of them in reversed time.
 both()
 {
-	awk -F, -v OFS=, '{ print }
-		NR > 1 { line[NR] = (NR + 100000) OFS -$3 OFS -$2 OFS $4 }
+	awk -F, '{ print }
+		NR > 1 { line[NR] = (NR + 100000) "," (-$3) "," (-$2) "," $4 }
 		END { for (k in line) print line[k] }'
 }
 
@@ -147,7 +148,7 @@ print_cuts()
 	echo "| pieces | cut | at once | seconds | after 10 s | seconds |"
 	echo "|---|---|---|---|---|---|"
 	for n in 150 300 454 1000 2000 5000 20000; do
-		for kind in "guillotine 0" "mixed 50" "mixed,alike 50 --even"; do
+		for kind in "guillotine 0" "mixed 50" "alike 50 --even"; do
 			set -- $kind
 			"$CUTS" $n 1 --pinwheels $2 $3 --side 16384 --step 256 \
 				>"$dir/cuts.csv"
