@@ -166,6 +166,8 @@ feed(const Video *v, pid_t pid, FILE *input, char *err)
 	if (WIFSIGNALED(status))
 		snprintf(err, 256, "ffmpeg was ended by signal %d",
 			WTERMSIG(status));
+	else if (!WEXITSTATUS(status))
+		snprintf(err, 256, "ffmpeg stopped before the last frame");
 	else
 		snprintf(err, 256, "ffmpeg failed (exit code %d)",
 			WEXITSTATUS(status));

@@ -235,8 +235,9 @@ mp4(void)
 	CHECK(access(path, F_OK));
 	fake_ffmpeg("exit 0");
 	CHECK(mp4_possible());
-	CHECK(!mp4_write(path, &v, err) && strstr(err, "wrote nothing"), "%s",
-		err);
+	/* whether the frames still went into the pipe is a matter of luck */
+	CHECK(!mp4_write(path, &v, err) && (strstr(err, "wrote nothing")
+		|| strstr(err, "before the last frame")), "%s", err);
 	unlink(in_folder("ffmpeg"));
 	setenv("PATH", before, 1);
 }
