@@ -19,7 +19,7 @@ choose(Program *p)
 	grouper_begin(&g, p);
 	if (o->goal == SLICE_DEFAULT)
 		grouper_apply(&g, grouper_least_limit(&g, g.floor - 1, g.high,
-			p->unsliced_seconds * DEFAULT_SLOWDOWN));
+			p->unsliced_seconds * DEFAULT_SLOWDOWN), 0);
 	else if (o->goal == SLICE_BUDGET)
 		grouper_meet(&g, o->budget);
 	grouper_end(&g);
@@ -54,7 +54,7 @@ void
 groups_none(Program *p)
 {
 	groups_clear(p);
-	program_measure(p);
+	program_measure(p, 0);
 	p->unsliced_height = p->height;
 	p->unsliced_seconds = plain_seconds(p);
 }

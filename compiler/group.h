@@ -150,8 +150,8 @@ double grouper_seconds(const Grouper *g, int64_t limit);
  * feasible. */
 int64_t grouper_least_limit(const Grouper *g, int64_t lo, int64_t hi,
 	double seconds);
-/* Makes the program's loops, and places it (program_measure). */
-void grouper_apply(Grouper *g, int64_t limit);
+/* Makes the program's loops, and measures it (program_measure). */
+void grouper_apply(Grouper *g, int64_t limit, int64_t within);
 /* The same for a height: gaps and alignment can cost a little more than the sum
  * of what lives, so it asks for less until the budget holds or the floor is
  * reached. */

@@ -108,13 +108,13 @@ groups_clear(Program *p)
 }
 
 void
-grouper_apply(Grouper *g, int64_t limit)
+grouper_apply(Grouper *g, int64_t limit, int64_t within)
 {
 	groups_clear(g->p);
 	for (int i = 0; i < ST_COUNT; i++)
 		if (g->stage[i])
 			apply_path(g->p, g->stage[i], limit, LOOP_NONE, 0);
-	program_measure(g->p);
+	program_measure(g->p, within);
 }
 
 void
@@ -141,13 +141,16 @@ grouper_end(Grouper *g)
 	arena_free(&g->scratch);
 }
 
+enum { MEET_TRIES = 6 };
+
 void
 grouper_meet(Grouper *g, int64_t budget)
 {
 	int64_t limit = max64(budget, g->floor);
-	grouper_apply(g, limit);
-	for (int i = 0; i < 8 && g->p->height > budget && limit > g->floor; i++) {
+	grouper_apply(g, limit, budget);
+	for (int i = 0; i < MEET_TRIES && g->p->height > budget
+		&& limit > g->floor; i++) {
 		limit = max64(limit - (g->p->height - budget), g->floor);
-		grouper_apply(g, limit);
+		grouper_apply(g, limit, budget);
 	}
 }

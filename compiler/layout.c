@@ -23,12 +23,11 @@ sum_live(Program *p, const PlaceItem *items, size_t n)
 
 /* What ends the search of the last placement is its count of nodes, so that a
  * busy machine gives the same plan; the seconds are for the worst of graphs. */
-enum { PLACE_NODES = 40000 };
+enum { PLACE_NODES = 40000, MEASURE_NODES = 10000 };
 #define PLACE_SECONDS 10.0
 
-/* Searches for so long. */
 static void
-lay_out(Program *p, double seconds)
+lay_out(Program *p, const PlaceOptions *o)
 {
 	size_t n = p->storages.n;
 	PlaceItem *items = arena_array(p->arena, n + 1, sizeof *items);
@@ -52,25 +51,33 @@ lay_out(Program *p, double seconds)
 		it->last = max64(it->last, (int64_t)s->last + 1);
 	}
 	sum_live(p, items, count);
-	PlaceOptions o = {.deadline = seconds, .nodes = PLACE_NODES};
-	place(items, count, &o, &p->placed);
+	place(items, count, o, &p->placed);
 	p->height = p->placed.height;
 	for (uint32_t i = 0; i < n; i++)
 		p->storages.at[i].offset = items[item_of[place_root(p, i)]].offset;
 }
 
 /* needs: storages.
- * makes: their offsets, the height, live. */
+ * makes: their offsets, the height, live.
+ * keeps: a height that program_measure found for the same storages. */
 void
 pass_place(Program *p)
 {
-	lay_out(p, PLACE_SECONDS);
+	int64_t known = p->height;
+	lay_out(p, &(PlaceOptions){.deadline = PLACE_SECONDS,
+		.nodes = PLACE_NODES});
+	if (p->height > known)
+		lay_out(p, &(PlaceOptions){.capacity = known,
+			.deadline = PLACE_SECONDS, .nodes = MEASURE_NODES});
 }
 
 void
-program_measure(Program *p)
+program_measure(Program *p, int64_t within)
 {
 	pass_code(p);
 	pass_live(p);
-	lay_out(p, 0);
+	lay_out(p, &(PlaceOptions){0});
+	if (p->height > within && p->placed.load_bound <= within)
+		lay_out(p, &(PlaceOptions){.capacity = within,
+			.deadline = PLACE_SECONDS, .nodes = MEASURE_NODES});
 }

@@ -157,13 +157,15 @@ pass_prefetch(Program *p)
 {
 	int64_t height = p->height, limit = 0, *live = p->live;
 	size_t n = p->steps.n;
+	if (p->options->goal == SLICE_BUDGET && height > p->options->budget)
+		return;                 /* an error will show why */
 	Step *steps = arena_array(p->arena, n + 1, sizeof *steps);
 	memcpy(steps, p->steps.at, n * sizeof *steps);
 	for (size_t i = 0; i < n; i++)
 		limit = max64(limit, live[i]);
 	for (int i = 0; i < PREFETCH_TRIES; i++) {
 		prefetch_within(p, limit);
-		program_measure(p);
+		program_measure(p, height);
 		if (p->height <= height)
 			return;
 		limit -= max64(p->height - height, limit / 16);
@@ -172,5 +174,5 @@ pass_prefetch(Program *p)
 		memcpy(p->steps.at, steps, n * sizeof *steps);
 		p->live = live;
 	}
-	program_measure(p);
+	program_measure(p, height);
 }

@@ -131,9 +131,10 @@ int64_t node_work_bytes(const Program *p, uint32_t node);
  * of loops over axes that it lacks (*repeats, NULL: not asked). (predict.c) */
 double node_seconds(const Program *p, uint32_t node, double *repeats);
 
-/* Steps, storages and a quick placement of what is decided so far: height and
- * live. (layout.c) */
-void program_measure(Program *p);
+/* Steps, storages and a placement of what is decided so far: height and live.
+ * A quick one, unless its height is over `within` (0: no limit is asked for) and
+ * the load is not: then a short search tries to get there. (layout.c) */
+void program_measure(Program *p, int64_t within);
 
 /* Reads a source and runs the passes up to its order; NULL with an exit code when
  * it has errors.  program_free frees what is not in the arena. (pipeline.c) */

@@ -105,7 +105,29 @@ stream_begin(Grouper *g, Program *p)
 	grouper_begin(g, p);
 }
 
-enum { RESIDENT_TRIES = 6 };
+enum { LOWEST_TRIES = 8, RESIDENT_TRIES = 4 };
+
+/* The lowest height: a limit at the floor leaves no room for gaps, so a little
+ * more may be less in the end. */
+static void
+find_lowest(Grouper *g)
+{
+	Program *p = g->p;
+	int64_t best = INT64_MAX, best_limit = g->floor;
+	for (int i = 0; i < LOWEST_TRIES; i++) {
+		int64_t limit = g->floor + g->floor / 64 * i;
+		if (limit >= best)
+			break;
+		grouper_apply(g, limit, limit);
+		if (p->height <= limit)
+			return;
+		if (p->height < best) {
+			best = p->height;
+			best_limit = limit;
+		}
+	}
+	grouper_apply(g, best_limit, best);
+}
 
 void
 stream_within(Grouper *g, int64_t budget)
@@ -115,15 +137,17 @@ stream_within(Grouper *g, int64_t budget)
 	if (budget)
 		grouper_meet(g, budget);
 	else
-		grouper_apply(g, g->floor);
+		find_lowest(g);
+	if (budget && p->height > budget)       /* an error will show why */
+		return;
 	int64_t limit = max64(budget, p->height), allowed = limit;
 	for (int i = 0; i < RESIDENT_TRIES; i++) {
 		keep_residents(p, allowed);
-		program_measure(p);
+		program_measure(p, limit);
 		if (p->height <= limit)
 			return;
-		allowed -= p->height - limit;
+		allowed -= max64(p->height - limit, limit / 64);
 		stream_all(p);
-		program_measure(p);
+		program_measure(p, limit);
 	}
 }

@@ -102,7 +102,7 @@ check_limits(Grouper *g, uint64_t seed)
 			(unsigned long long)seed);
 		seconds = now;
 		check_paths(g, limit, seed);
-		grouper_apply(g, limit);
+		grouper_apply(g, limit, 0);
 		worst = fmax(worst, (double)most_live(p) / (double)limit);
 		CHECK(p->floor <= most_live(p), "seed %llu: the floor is %lld, "
 			"%lld are enough", (unsigned long long)seed,
