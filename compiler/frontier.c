@@ -66,15 +66,15 @@ try_resident(Tries *t, int64_t most)
 static void
 try_streamed(Tries *t, int64_t most)
 {
-	Grouper g;
-	stream_begin(&g, t->p);
-	stream_within(&g, 0);
+	Chooser c;
+	chooser_begin(&c, t->p);
+	chooser_least(&c);
+	int64_t least = t->p->height;
 	*vec_push(&t->point) = take_point(t->p);
-	for (int i = 1; i < FRONTIER_TRIES; i++) {
-		stream_within(&g, budget_between(g.floor, most, i));
-		*vec_push(&t->point) = take_point(t->p);
-	}
-	grouper_end(&g);
+	for (int i = 1; i < FRONTIER_TRIES; i++)
+		if (chooser_within(&c, budget_between(least, most, i)))
+			*vec_push(&t->point) = take_point(t->p);
+	chooser_end(&c);
 }
 
 static int

@@ -159,15 +159,29 @@ void grouper_meet(Grouper *g, int64_t budget);
 /* No loops at all. */
 void groups_clear(Program *p);
 
+/* ---- stream.c ---- */
+/* Streams all weights that can be: p->streamed. */
+void stream_all(Program *p);
+/* Of the streamed weights of a measured program, lets those stay that fit within
+ * `limit`, the ones that save most loads first. */
+void stream_keep(Program *p, int64_t limit);
+
 /* ---- group.c ---- */
+/* The program with its weights resident and streamed; each is prepared when it
+ * is first asked for. */
+typedef struct Chooser {
+	Program *p;
+	Grouper resident, streamed;
+} Chooser;
+
+void chooser_begin(Chooser *c, Program *p);
+void chooser_end(Chooser *c);
+/* The fastest program that needs no more than `budget` bytes; false: none was
+ * found, and the program is some other. */
+bool chooser_within(Chooser *c, int64_t budget);
+/* The program with the lowest height that is found. */
+void chooser_least(Chooser *c);
 /* The program without loops: unsliced_height, unsliced_seconds. */
 void groups_none(Program *p);
-
-/* ---- stream.c ---- */
-/* Prepares the stages with all weights streamed that can be (grouper_begin). */
-void stream_begin(Grouper *g, Program *p);
-/* The program for a budget, or for the lowest height (0): streams weights, then
- * keeps as many resident as fit.  `g` is from stream_begin. */
-void stream_within(Grouper *g, int64_t budget);
 
 #endif

@@ -142,21 +142,24 @@ program_free(Program *p)
 	vec_free(&p->storages);
 }
 
-/* A budget either holds or is an error that says what stands in its way. */
+/* A budget either holds or is an error that says what stands in its way: of the
+ * smallest program, without what only fills its room. */
 static int
-over_budget(Arena *a, const CompileOptions *o, const Plan *p)
+over_budget(Arena *a, const CompileOptions *o, int64_t smallest)
 {
 	char need[32], have[32], least[32];
+	CompileOptions bare = *o;
+	Plan *p;
+	bare.goal = SLICE_LEAST;
+	bare.bare = true;
+	bare.dump = NULL;
+	int code = compile_source(a, &bare, &p);
+	if (code != EXIT_OK)
+		return code;
 	const PlanPhase *worst = p->phases;
 	for (uint32_t i = 1; i < p->n_phases; i++)
 		if (p->phases[i].peak_bytes > worst->peak_bytes)
 			worst = &p->phases[i];
-	CompileOptions again = *o;
-	Plan *smallest;
-	again.goal = SLICE_LEAST;
-	again.dump = NULL;
-	int64_t height = compile_source(a, &again, &smallest) == EXIT_OK
-		? smallest->head.arena_bytes : p->head.arena_bytes;
 	const PlanInsn *insn = &p->code[worst->peak_insn];
 	fprintf(stderr, "sluice: error: the budget of %s cannot be met: phase "
 		"'%s' needs %s at %s ", format_bytes(have, o->budget),
@@ -166,7 +169,7 @@ over_budget(Arena *a, const CompileOptions *o, const Plan *p)
 	fputc('\n', stderr);
 	summary_print_live(p, worst->peak_insn, stderr);
 	fprintf(stderr, "note: the smallest budget that fits is %s (%lld "
-		"bytes)\n", format_bytes(least, height), (long long)height);
+		"bytes)\n", format_bytes(least, smallest), (long long)smallest);
 	return EXIT_BUDGET;
 }
 
@@ -210,6 +213,6 @@ compile_source(Arena *a, const CompileOptions *o, Plan **plan)
 	(*plan)->head.compile_seconds = now_seconds() - p->compile_start;
 	if (code == EXIT_OK && o->goal == SLICE_BUDGET
 		&& (*plan)->head.arena_bytes > o->budget)
-		code = over_budget(a, o, *plan);
+		code = over_budget(a, o, (*plan)->head.arena_bytes);
 	return code;
 }

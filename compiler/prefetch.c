@@ -157,8 +157,8 @@ pass_prefetch(Program *p)
 {
 	int64_t height = p->height, limit = 0, *live = p->live;
 	size_t n = p->steps.n;
-	if (p->options->goal == SLICE_BUDGET && height > p->options->budget)
-		return;                 /* an error will show why */
+	if (p->options->bare)
+		return;
 	Step *steps = arena_array(p->arena, n + 1, sizeof *steps);
 	memcpy(steps, p->steps.at, n * sizeof *steps);
 	for (size_t i = 0; i < n; i++)

@@ -18,7 +18,7 @@ streamable(const Program *p, uint32_t weight, const Users *users)
 	return first < end;
 }
 
-static void
+void
 stream_all(Program *p)
 {
 	Users users = ir_users(p->graph, p->arena);
@@ -98,56 +98,22 @@ keep_residents(Program *p, int64_t limit)
 	}
 }
 
-void
-stream_begin(Grouper *g, Program *p)
-{
-	stream_all(p);
-	grouper_begin(g, p);
-}
-
-enum { LOWEST_TRIES = 8, RESIDENT_TRIES = 4 };
-
-/* The lowest height: a limit at the floor leaves no room for gaps, so a little
- * more may be less in the end. */
-static void
-find_lowest(Grouper *g)
-{
-	Program *p = g->p;
-	int64_t best = INT64_MAX, best_limit = g->floor;
-	for (int i = 0; i < LOWEST_TRIES; i++) {
-		int64_t limit = g->floor + g->floor / 64 * i;
-		if (limit >= best)
-			break;
-		grouper_apply(g, limit, limit);
-		if (p->height <= limit)
-			return;
-		if (p->height < best) {
-			best = p->height;
-			best_limit = limit;
-		}
-	}
-	grouper_apply(g, best_limit, best);
-}
+enum { RESIDENT_TRIES = 4 };
 
 void
-stream_within(Grouper *g, int64_t budget)
+stream_keep(Program *p, int64_t limit)
 {
-	Program *p = g->p;
-	stream_all(p);
-	if (budget)
-		grouper_meet(g, budget);
-	else
-		find_lowest(g);
-	if (budget && p->height > budget)       /* an error will show why */
-		return;
-	int64_t limit = max64(budget, p->height), allowed = limit;
+	int64_t allowed = limit;
+	size_t bytes = p->graph->nodes.n * sizeof *p->streamed;
+	bool *before = arena_alloc(p->arena, bytes);
+	memcpy(before, p->streamed, bytes);
 	for (int i = 0; i < RESIDENT_TRIES; i++) {
 		keep_residents(p, allowed);
 		program_measure(p, limit);
 		if (p->height <= limit)
 			return;
 		allowed -= max64(p->height - limit, limit / 64);
-		stream_all(p);
+		memcpy(p->streamed, before, bytes);
 		program_measure(p, limit);
 	}
 }

@@ -128,9 +128,8 @@ try_program(uint64_t seed)
 		Grouper g;
 		groups_none(p);
 		if (streamed)
-			stream_begin(&g, p);
-		else
-			grouper_begin(&g, p);
+			stream_all(p);
+		grouper_begin(&g, p);
 		check_limits(&g, seed);
 		grouper_end(&g);
 	}
