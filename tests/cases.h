@@ -64,7 +64,8 @@ typedef struct Case {
 	Op op;
 	Attr attr;
 	DType type;             /* the compilation's */
-	bool big;
+	bool big;               /* long rows, work for several threads */
+	bool tiny;              /* every extent 1; rank 0 where it can be */
 	Value out, in[OPERANDS_MAX];
 } Case;
 
@@ -339,9 +340,11 @@ random_axes(const Case *c, int64_t *n, int most)
 		AXIS_DECLARED, AXIS_TOKEN};
 	AxisSet axes = 0;
 	for (int a = 0; a < AXIS_MAX; a++)
-		n[a] = rng_int(1, c->big ? 9 : 7);
-	n[AXIS_C] = c->big ? rng_int(900, 2100) : rng_chance(20)
-		? rng_int(1, 3) : rng_int(4, 40);
+		n[a] = c->tiny ? 1 : rng_int(1, c->big ? 9 : 7);
+	n[AXIS_C] = c->tiny ? 1 : c->big ? rng_int(900, 2100)
+		: rng_chance(20) ? rng_int(1, 3) : rng_int(4, 40);
+	if (c->tiny)
+		most = rng_chance(50) ? 0 : 1;
 	while (most > 0 && rng_chance(85)) {
 		axes |= AXIS_BIT(usual[rng_int(0, 6)]);
 		most--;
@@ -386,7 +389,7 @@ gen_each(Case *c, int operands)
 {
 	int64_t n[AXIS_MAX];
 	AxisSet axes = random_axes(c, n, 4);
-	if (rng_chance(90))
+	if (rng_chance(c->tiny ? 30 : 90))
 		axes |= bit_c;
 	DType t = random_type(c);
 	c->out = value_of(rng_chance(80) ? t : DT_F32, axes, n);
@@ -720,7 +723,10 @@ gen_attend(Case *c)
 			nk[a] = rng_int(1, c->big ? 20 : 9);
 	c->attr.over = over;
 	c->attr.heads = (int32_t)rng_int(1, 3);
-	int64_t d = rng_int(1, c->big ? 80 : 20);
+	static const int wide[] = {31, 40, 63, 64, 65, 128, 160, 255, 512};
+	int64_t d = c->tiny ? 1 : rng_chance(30)
+		? wide[rng_int(0, (int64_t)COUNT_OF(wide) - 1)]
+		: rng_int(1, c->big ? 80 : 20);
 	n[AXIS_C] = nk[AXIS_C] = c->attr.heads * d;
 	c->attr.scale = 1 / sqrt((double)d);
 	c->in[0] = value_of(c->type, q | bit_c, n);
@@ -749,6 +755,7 @@ case_new(Op op, uint64_t seed)
 	rng_next();
 	c.type = (DType)(seed % 3);
 	c.big = seed % 8 == 7;
+	c.tiny = seed % 8 == 4;
 	generators[op](&c);
 	return c;
 }

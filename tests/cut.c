@@ -7,8 +7,13 @@
 #include "cases.h"
 
 static int64_t cuts, inplace_runs, problems;
+/* Of the current op: how often a result was cut along an axis that cuts the
+ * operand, too. */
+static int64_t reached[OPERANDS_MAX][AXIS_MAX];
+static int64_t pairs;           /* operands and axes of all ops that were */
 
-enum { CASES = 32, PROBLEMS_MAX = 5 };
+/* Calls of every op; seeds among which further ones are looked for. */
+enum { CASES = 32, SEEDS = 400, PROBLEMS_MAX = 5 };
 
 /* The elements of a result's box, packed. */
 static char *
@@ -47,6 +52,27 @@ sliceable(const Case *c, int axis)
 				axis) == AX_WHOLE)
 			return false;
 	return true;
+}
+
+/* Whether slices of the result along the axis take slices of the operand. */
+static bool
+cuts_operand(const Case *c, int operand, int axis)
+{
+	return c->in[operand].on && sliceable(c, axis)
+		&& ops_axis(c->op, &c->attr, operand, c->in[operand].axes, axis)
+			!= AX_FREE;
+}
+
+/* Whether a case cuts an operand along an axis that none has been before. */
+static bool
+case_is_new(const Case *c)
+{
+	for (int o = 0; o < OPERANDS_MAX; o++)
+		for (int axis = 0; axis < AXIS_MAX; axis++)
+			if (!reached[o][axis] && c->out.n[axis] > 1
+				&& cuts_operand(c, o, axis))
+				return true;
+	return false;
 }
 
 /* The view that the VM would build for the result's [lo, hi) along `axis`;
@@ -150,6 +176,8 @@ cut_axis(const Case *c, uint64_t seed, const Operand *whole, const char *want,
 	int axis, int64_t slice, int threads)
 {
 	int64_t n = c->out.n[axis], count = (n + slice - 1) / slice;
+	for (int o = 0; o < OPERANDS_MAX; o++)
+		reached[o][axis] += count > 1 && cuts_operand(c, o, axis);
 	for (int64_t i = 0; i < count; i++) {
 		/* of a long axis: both ends and the middle */
 		if (count > 16 && i > 2 && i < count - 3 && i != count / 2)
@@ -232,6 +260,39 @@ try_case(Op op, uint64_t seed)
 		store_free(&in[i]);
 }
 
+/* Whether the row's rules let results be cut along the axis where all operands
+ * have it; the c of embed and sinusoid is new, no operand has it. */
+static bool
+row_allows(Op op, int axis)
+{
+	bool new_c = op == OP_sinusoid || op == OP_embed;
+	bool allows = axis != AXIS_C || !new_c;
+	for (int o = 0; o < op_nin(op); o++)
+		allows &= ops_axis(op, &(Attr){0}, o, AXIS_BIT(axis), axis)
+			!= AX_WHOLE;
+	return allows;
+}
+
+/* Every axis that results have must have been cut, with every operand that has
+ * it, unless the row's rules forbid it. */
+static void
+check_reached(Op op)
+{
+	static const int axes[] = {AXIS_STEP, AXIS_B, AXIS_F, AXIS_H, AXIS_W,
+		AXIS_DECLARED, AXIS_TOKEN, AXIS_C};
+	for (int o = 0; o < op_nin(op); o++)
+		for (size_t i = 0; i < COUNT_OF(axes); i++) {
+			int axis = axes[i];
+			AxisClass class = ops_axis(op, &(Attr){0}, o,
+				AXIS_BIT(axis), axis);
+			CHECK(reached[o][axis] || class == AX_FREE
+				|| !row_allows(op, axis),
+				"%s: no cut along axis %d",
+				op_info[op].in[o].name, axis);
+			pairs += reached[o][axis] > 0;
+		}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -244,11 +305,16 @@ main(int argc, char **argv)
 		snprintf(name, sizeof name, "cut %s", op_info[op].name);
 		test(name);
 		problems = 0;
-		for (uint64_t seed = 0; seed < CASES; seed++)
-			try_case((Op)op, seed);
+		memset(reached, 0, sizeof reached);
+		for (uint64_t seed = 0; seed < SEEDS; seed++) {
+			Case c = case_new((Op)op, seed);
+			if (seed < CASES || case_is_new(&c))
+				try_case((Op)op, seed);
+		}
+		check_reached((Op)op);
 	}
 	test_close();
-	printf("# %lld cuts, %lld results in place\n", (long long)cuts,
-		(long long)inplace_runs);
+	printf("# %lld cuts of %lld operands and axes, %lld results in place\n",
+		(long long)cuts, (long long)pairs, (long long)inplace_runs);
 	return test_end();
 }
