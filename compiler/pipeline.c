@@ -46,58 +46,6 @@ wants(const Program *p, char letter)
 	return p->options->dump && strchr(p->options->dump, letter);
 }
 
-/* The storages with lifetimes and places: what live and place decide. */
-static void
-dump_storages(const Program *p)
-{
-	static const char *const role[] = {"value", "weight", "work", "input",
-		"output", "table"};
-	for (size_t i = 0; i < p->storages.n; i++) {
-		const Storage *s = &p->storages.at[i];
-		fprintf(stderr, "  %-6s %12lld bytes live %u..%u @%lld  %s%s\n",
-			role[s->role], (long long)s->bytes, s->first, s->last,
-			(long long)s->offset, s->name,
-			s->same_as == UINT32_MAX ? "" : "  (in place)");
-	}
-}
-
-static void
-dump_steps(const Program *p)
-{
-	int depth = 1;
-	for (size_t i = 0; i < p->steps.n; i++) {
-		const Step *s = &p->steps.at[i];
-		depth -= s->kind == STEP_NEXT;
-		fprintf(stderr, "%4zu%*s", i, 2 * depth, "");
-		depth += s->kind == STEP_LOOP;
-		if (s->kind == STEP_NODE)
-			fprintf(stderr, "%s %%%u\n",
-				op_info[p->graph->nodes.at[s->id].op].name, s->id);
-		else if (s->kind == STEP_LOAD)
-			fprintf(stderr, "load %%%u\n", s->id);
-		else if (s->kind == STEP_WAIT)
-			fprintf(stderr, "wait %%%u\n", s->id);
-		else if (s->kind == STEP_NEXT)
-			fputs("next\n", stderr);
-		else
-			fprintf(stderr, "loop %lld\n", (long long)s->count);
-	}
-}
-
-static void
-dump(const Program *p, const Pass *pass)
-{
-	fprintf(stderr, "> after %s\n", pass->name);
-	if (pass->letter == 'B')
-		plan_print(p->out, stderr);
-	else if (pass->letter == 'L' || pass->letter == 'P')
-		dump_storages(p);
-	else if (pass->letter == 'S')
-		dump_steps(p);
-	else
-		ir_print(p->graph, stderr);
-}
-
 /* Runs the passes in front of `stop`; NULL: all. */
 static void
 run_passes(Program *p, void (*stop)(Program *))
@@ -106,7 +54,7 @@ run_passes(Program *p, void (*stop)(Program *))
 		passes[i].run(p);
 		ir_check(p->graph, passes[i].name);
 		if (wants(p, passes[i].letter))
-			dump(p, &passes[i]);
+			dump_pass(p, passes[i].letter, passes[i].name);
 	}
 }
 

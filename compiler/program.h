@@ -13,6 +13,7 @@
  *               which stand where another died)
  *   layout.c    their offsets
  *   emit.c      steps and places to a Plan
+ *   dump.c      any of this as text
  */
 #ifndef SLUICE_PROGRAM_H
 #define SLUICE_PROGRAM_H
@@ -140,6 +141,10 @@ void program_measure(Program *p, int64_t within);
  * it has errors.  program_free frees what is not in the arena. (pipeline.c) */
 Program *program_order(Arena *a, const CompileOptions *o, int *code);
 void program_free(Program *p);
+
+/* Prints what the pass of that letter and name has decided: the body of
+ * --dump. (dump.c) */
+void dump_pass(const Program *p, char letter, const char *name);
 
 /* A pass. needs/makes are stated at each definition. */
 void pass_canonicalize(Program *p);

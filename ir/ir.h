@@ -131,6 +131,8 @@ char *type_print(const Graph *g, const Type *t, char *buf);
 /* ---- print.c ---- */
 /* The graph as text, one line a node. */
 void ir_print(const Graph *g, FILE *out);
+/* One node, without a line end. */
+void ir_print_node(const Graph *g, uint32_t id, FILE *out);
 
 /* ---- check.c ---- */
 /* Everything that must hold of a graph; aborts naming `pass`. */

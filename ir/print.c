@@ -84,31 +84,38 @@ print_ref(const Graph *g, const Node *n, FILE *out)
 }
 
 void
+ir_print_node(const Graph *g, uint32_t id, FILE *out)
+{
+	const Node *n = &g->nodes.at[id];
+	const Site *s = &g->sites.at[n->site];
+	char type[256];
+	fprintf(out, "  %%%u = %s", id, op_info[n->op].name);
+	print_ref(g, n, out);
+	for (int k = 0; k < n->nin; k++)
+		if (n->in[k])
+			fprintf(out, "%s%%%u", k ? ", " : " ", n->in[k]);
+		else
+			fputs(", -", out);
+	print_attr(g, n, out);
+	fprintf(out, " : %s", type_print(g, &n->type, type));
+	if (*s->scope)
+		fprintf(out, "  @%s%s%s", s->component, *s->component ? ":" : "",
+			s->scope);
+}
+
+void
 ir_print(const Graph *g, FILE *out)
 {
 	static const char *const stage[] = {"before", "steps", "loop", "after"};
 	int last = -1;
 	fprintf(out, "graph %s %s steps=%lld\n", g->name, dtype_name(g->dtype),
 		(long long)g->steps);
-	for (size_t i = 1; i < g->nodes.n; i++) {
+	for (uint32_t i = 1; i < g->nodes.n; i++) {
 		const Node *n = &g->nodes.at[i];
-		char type[256];
 		if (n->stage != last)
 			fprintf(out, "%s:\n", stage[n->stage]);
 		last = n->stage;
-		fprintf(out, "  %%%zu = %s", i, op_info[n->op].name);
-		print_ref(g, n, out);
-		for (int k = 0; k < n->nin; k++)
-			if (n->in[k])
-				fprintf(out, "%s%%%u", k ? ", " : " ", n->in[k]);
-			else
-				fputs(", -", out);
-		print_attr(g, n, out);
-		fprintf(out, " : %s", type_print(g, &n->type, type));
-		const Site *s = &g->sites.at[n->site];
-		if (*s->scope)
-			fprintf(out, "  @%s%s%s", s->component,
-				*s->component ? ":" : "", s->scope);
+		ir_print_node(g, i, out);
 		fputc('\n', out);
 	}
 	for (size_t i = 0; i < g->outputs.n; i++)

@@ -13,7 +13,7 @@ enum { NEST_MAX = 256 };        /* levels of nesting in a file */
 
 /* kind, then which fields it uses */
 #define AST_KINDS(X) \
-	X(LIST,     "list of nodes in a production")     /* list */ \
+	X(LIST,     "outputs")   /* list of nodes in a production */ \
 	/* items */ \
 	X(INCLUDE,  "include")   /* name */ \
 	X(AXIS,     "axis")      /* list of IDENT */ \
