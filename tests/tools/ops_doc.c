@@ -1,36 +1,224 @@
-/* ops_doc.c - prints docs/ops.md from ops.def (`make docs`). */
+/* ops_doc.c - prints docs/ops.md from ops.def (`make docs`).  The classes are
+ * those that ops_axis() gives the planner, so the page cannot differ from what
+ * is done.
+ */
 #include "../../ir/ops.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-static const char *const rules[] = {
-	[RULE_NONE] = "-", [RULE_EACH] = "same on every axis it has",
-	[RULE_ROWS] = "same; c whole", [RULE_WEIGHT] = "free",
-	[RULE_CONV] = "same; `over` window; c whole",
-	[RULE_QUERY] = "same; c whole",
-	[RULE_KEY] = "same; `over` free; c whole",
-	[RULE_UNITS] = "same, also f and h of `over`; the rest of `over` and c whole",
-	[RULE_OVER] = "same; `over` and c whole",
-	[RULE_STATS] = "same; c whole", [RULE_RESIZE] = "same; `over` window",
-	[RULE_JOIN] = "same; `axis` whole",
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+/* op: of that op alone, OP_NONE: of all */
+static const struct { const char *name, *doc; Op op; } attributes[] = {
+	{"over", "the axes that it works over", OP_NONE},
+	{"axis", "the axis", OP_at},
+	{"axis", "the axis that they become", OP_merge},
+	{"axis", "the axis to count along", OP_index},
+	{"axis", "the axis to join along", OP_concat},
+	{"begin", "first index", OP_NONE},
+	{"end", "behind the last index; below 0: the one index `begin`, and the axis goes", OP_NONE},
+	{"kernel", "extent of the kernel along each axis of `over`", OP_NONE},
+	{"stride", "step of the kernel along each axis of `over`", OP_NONE},
+	{"before", "zeros in front, along each axis of `over`", OP_NONE},
+	{"after", "zeros behind, along each axis of `over`", OP_NONE},
+	{"act", "activation of the result: ", OP_NONE},
+	{"geglu", "the result is the first half of c times gelu of the second", OP_NONE},
+	{"heads", "c is cut into so many heads", OP_NONE},
+	{"causal", "a query reads no key behind it", OP_NONE},
+	{"scale", "factor of the products of queries and keys", OP_NONE},
+	{"groups", "c is cut into so many groups", OP_NONE},
+	{"eps", "added to the variance", OP_NONE},
+	{"rows", "rows of the table", OP_embed},
+	{"rows", "elements in a unit", OP_norm_combine},
+	{"scalar", "the number in place of a second operand", OP_NONE},
+	{"reversed", "the number is the first operand", OP_NONE},
+	{"lo", "lower limit", OP_NONE},
+	{"hi", "upper limit", OP_NONE},
+	{"sin_first", "sines first", OP_NONE},
+	{"interleave", "sines and cosines alternate", OP_NONE},
 };
+
+/* A kind of axes, and one to ask about; where `over` is f, h, w and `axis` is
+ * h. */
+typedef struct Column {
+	const char *title;
+	int axis;
+} Column;
+
+static const Column plain[] = {
+	{"axes but c", AXIS_B}, {"c", AXIS_C},
+};
+static const Column over[] = {
+	{"outside `over`", AXIS_B}, {"f, h in `over`", AXIS_F},
+	{"others in `over`", AXIS_W}, {"c", AXIS_C},
+};
+static const Column joined[] = {
+	{"other axes", AXIS_B}, {"`axis`", AXIS_H},
+};
+
+/* Whether the space-separated list has the word. */
+static int
+has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+	for (const char *s = list; (s = strstr(s, word)); s += n)
+		if ((s == list || s[-1] == ' ') && (!s[n] || s[n] == ' '))
+			return 1;
+	return 0;
+}
+
+static const Column *
+columns(Op op, size_t *n)
+{
+	const char *attrs = op_info[op].attrs;
+	if (op_info[op].in[0].rule == RULE_JOIN) {
+		*n = COUNT(joined);
+		return joined;
+	}
+	*n = has_word(attrs, "over") ? COUNT(over) : COUNT(plain);
+	return has_word(attrs, "over") ? over : plain;
+}
+
+static AxisClass
+class_of(Op op, int operand, const Column *c)
+{
+	Attr attr = {
+		.over = AXIS_BIT(AXIS_F) | AXIS_BIT(AXIS_H) | AXIS_BIT(AXIS_W),
+		.axis = AXIS_H,
+	};
+	return ops_axis(op, &attr, operand, AXIS_BIT(c->axis), c->axis);
+}
+
+static void
+print_signature(Op op)
+{
+	const OpInfo *o = &op_info[op];
+	printf("`%s(", o->name);
+	for (int i = 0; i < op_nin(op); i++)
+		printf(o->in[i].optional ? "%s[%s]" : "%s%s", i ? ", " : "",
+			o->in[i].name);
+	printf(")`: %s.\n", o->doc);
+}
+
+static void
+print_operands(Op op)
+{
+	static const char *const name[] = {
+		[AX_SAME] = "same", [AX_FREE] = "free", [AX_WINDOW] = "window",
+		[AX_WHOLE] = "whole",
+	};
+	const OpInfo *o = &op_info[op];
+	size_t n;
+	const Column *c = columns(op, &n);
+	printf("\n| operand |");
+	for (size_t k = 0; k < n; k++)
+		printf(" %s |", c[k].title);
+	printf(" |\n|---|");
+	for (size_t k = 0; k < n; k++)
+		printf("---|");
+	puts("---|");
+	for (int i = 0; i < op_nin(op); i++) {
+		const OperandInfo *in = &o->in[i];
+		printf("| %s |", in->name);
+		for (size_t k = 0; k < n; k++)
+			printf(" %s |", name[class_of(op, i, &c[k])]);
+		const char *comma = " ";
+		if (in->optional)
+			printf("%soptional", comma), comma = ", ";
+		if (in->parts)
+			printf("%sin two parts", comma), comma = ", ";
+		if (in->inplace)
+			printf("%sin place", comma);
+		puts(" |");
+	}
+}
+
+static void
+print_attributes(Op op)
+{
+	const char *list = op_info[op].attrs;
+	puts("\n| attribute | |\n|---|---|");
+	size_t found = 0, words = 1;
+	for (const char *s = list; *s; s++)
+		words += *s == ' ';
+	for (size_t i = 0; i < COUNT(attributes); i++) {
+		if (!has_word(list, attributes[i].name) || (attributes[i].op
+			&& attributes[i].op != op))
+			continue;
+		found++;
+		printf("| `%s` | %s", attributes[i].name, attributes[i].doc);
+		if (!strcmp(attributes[i].name, "act"))
+			for (int a = 0; a < ACT_COUNT; a++)
+				printf("%s%s", a ? ", " : "", act_name((Act)a));
+		puts(" |");
+	}
+	if (found != words) {
+		fprintf(stderr, "ops_doc: an attribute of '%s' is not described\n",
+			list);
+		exit(1);
+	}
+}
 
 static void
 print_op(Op op)
 {
 	const OpInfo *o = &op_info[op];
-	printf("### %s\n\n%s.\n\n", o->name, o->doc);
+	printf("### %s\n\n", o->name);
+	print_signature(op);
+	if (o->flags & OPF_F32)
+		puts("The result is f32 whatever the operands are.");
+	if (o->flags & OPF_EACH)
+		puts("Operands that are all f32 give f32.");
+	if (o->flags & OPF_WORK)
+		puts("Needs workspace.");
+	if (op_nin(op) && !(o->flags & (OPF_LEAF | OPF_VIEW)))
+		print_operands(op);
 	if (*o->attrs)
-		printf("Attributes: %s\n\n", o->attrs);
-	if (!op_nin(op))
-		return;
-	puts("| operand | axes | |\n|---|---|---|");
-	for (int i = 0; i < op_nin(op); i++) {
-		const OperandInfo *in = &o->in[i];
-		printf("| %s | %s |%s%s%s |\n", in->name, rules[in->rule],
-			in->optional ? " optional" : "",
-			in->parts ? " two parts" : "",
-			in->inplace ? " in place" : "");
+		print_attributes(op);
+	puts("");
+}
+
+/* Along which kind of axes a result may be cut: one that is whole for none. */
+static void
+print_cuts(Op op)
+{
+	size_t n, cuts = 0;
+	const Column *c = columns(op, &n);
+	const char *text[COUNT(over)];
+	int window = 0;
+	for (size_t k = 0; k < n; k++) {
+		int whole = 0;
+		for (int i = 0; i < op_nin(op); i++) {
+			AxisClass class = class_of(op, i, &c[k]);
+			whole |= class == AX_WHOLE;
+			window |= class == AX_WINDOW;
+		}
+		if (!whole)
+			text[cuts++] = c[k].title;
+	}
+	if (cuts == n)
+		printf("every axis");
+	else if (cuts == n - 1 && c[n - 1].axis == AXIS_C)
+		printf("every axis but c");
+	else
+		for (size_t k = 0; k < cuts; k++)
+			printf("%s%s", k ? "; " : "", text[k]);
+	printf("%s", window ? ", with a halo in `over`" : "");
+}
+
+static void
+print_overview(void)
+{
+	puts("| kernel | what | may be sliced along |\n|---|---|---|");
+	for (int op = 1; op < OP_COUNT; op++) {
+		const OpInfo *o = &op_info[op];
+		if (o->flags & (OPF_LEAF | OPF_VIEW | OPF_COPIES))
+			continue;
+		printf("| [%s](#%s) | %s | ", o->name, o->name, o->doc);
+		print_cuts((Op)op);
+		puts(" |");
 	}
 	puts("");
 }
@@ -47,15 +235,33 @@ print_kind(const char *title, unsigned mask, unsigned flags)
 int
 main(void)
 {
-	puts("# Operations\n\nMade from `ir/ops.def` by `make docs`; do not edit.\n\n"
-		"Axes: how a slice of the result depends on the operand along each axis.\n"
-		"*same*: index i needs index i. *window*: a bounded interval around it.\n"
-		"*free*: the operand does not follow the result's axis. *whole*: all of it.\n"
-		"A result may be cut along an axis that is whole for none of its operands,\n"
-		"without changing one bit.\n");
+	puts("# Operations\n\n"
+		"Made from `ir/ops.def` by `make docs`; do not edit. To add an op: "
+		"a row there, its\nshape rule `shape_NAME` in `ir/shape.c`, its "
+		"kernel `cpu_NAME` in `kernels/cpu/`,\nand inputs for it in "
+		"`tests/cases.h`.\n\n"
+		"How a slice of the result depends on an operand, along one "
+		"axis:\n\n"
+		"| class | meaning |\n|---|---|\n"
+		"| same | index i needs index i |\n"
+		"| window | index i needs a bounded interval of indices: a slice "
+		"needs a halo |\n"
+		"| free | the operand does not follow the result along this axis: "
+		"weights, keys along the axis of the queries |\n"
+		"| whole | every index needs all of it |\n\n"
+		"An operand that lacks an axis is free along it. A result may be "
+		"cut along an axis\nthat is whole for none of its operands, "
+		"without changing one bit of it;\n`tests/cut.c` tries this for "
+		"every op, operand and axis.\n\n"
+		"*in two parts*: the operand may be two values side by side along "
+		"c, a concatenation\nthat is never made. *in place*: the result "
+		"may be written over the operand, when both\nhave the same "
+		"elements and element size. c is the channel, always the last "
+		"axis.\n");
+	print_overview();
 	print_kind("Kernels", OPF_LEAF | OPF_VIEW | OPF_COPIES, 0);
 	print_kind("Made of copies", OPF_COPIES, OPF_COPIES);
 	print_kind("Views: no bytes move", OPF_VIEW, OPF_VIEW);
-	print_kind("Leaves", OPF_LEAF, OPF_LEAF);
+	print_kind("Leaves: values that no instruction makes", OPF_LEAF, OPF_LEAF);
 	return 0;
 }
