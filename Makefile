@@ -1,9 +1,24 @@
-# Sluice.  `make` builds build/sluice, `make check` tests it; `make help` lists
-# the rest.  The only build file.
-CC       ?= gcc
+# Sluice: the only build file.
+#   make             builds build/sluice
+#   make setup       installs what the build needs (Debian, as root)
+#   make demo        writes a video, examples/shapes/out.gif
+#   make check       runs the tests; T="cut plan": only those two
+#   make install     to PREFIX (/usr/local), below DESTDIR
+#   make docs        writes docs/ops.md and the outputs in docs/tour.md anew
+#   make pictures    draws those of docs/ anew
+#   make profile     measures this machine: the built-in device profile
+#   make check-asan  the tests under AddressSanitizer and UBSan
+#   make mutate      the tests against the memory gate without each of its checks
+#   make fuzz        the fuzz targets: their corpus, then FUZZ_SECONDS (0) each;
+#                    make setup-fuzz installs clang for them
+#   make clean
+# V=1 shows the commands, CI=1 makes warnings errors, BUILD=dir builds there.
+MAKEFLAGS += --no-print-directory
+ifeq ($(origin CC),default)
+CC        = gcc
+endif
 BUILD    ?= build
 PREFIX   ?= /usr/local
-NVCC     ?= $(shell command -v nvcc 2>/dev/null)
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wconversion
 WERROR   ?= $(if $(CI),-Werror)
 OPT      ?= -O2
@@ -21,8 +36,10 @@ LEVEL_base   =
 LEVEL_avx2   = -mavx2 -mfma -mf16c
 LEVEL_avx512 = $(LEVEL_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
 	-mprefer-vector-width=512
-PACKAGES = gcc make flex bison libyaml-dev libxxhash-dev libgif-dev libpng-dev \
-	libutf8proc-dev graphviz ca-certificates
+PACKAGES = gcc libc6-dev flex bison libyaml-dev libxxhash-dev libgif-dev \
+	libpng-dev libutf8proc-dev graphviz
+FUZZ_PACKAGES = clang libclang-rt-dev libomp-dev
+HEADERS  = gif_lib.h png.h utf8proc.h xxhash.h yaml.h
 
 SRC      := $(wildcard ir/*.c lang/*.c compiler/*.c vm/*.c kernels/*.c)
 CPU_SRC  := $(wildcard kernels/cpu/*.c)
@@ -35,6 +52,7 @@ TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
 TOOLS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 V        ?= @
+override V := $(filter @,$(V))  # V= and V=1 show the commands
 
 all: $(BUILD)/sluice
 
@@ -42,14 +60,28 @@ $(BUILD)/sluice: $(BUILD)/compiler/main.o $(LIB_OBJ)
 	@echo link $@
 	$(V)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/%.o: %.c
+# What the build needs, looked for once: a missing library is named here, and
+# not in the first file that includes it.
+$(BUILD)/needs: Makefile
+	@mkdir -p $(@D)
+	@for tool in $(firstword $(CC)) bison flex; do \
+		command -v $$tool >/dev/null || echo "$$tool is missing"; done >$@.log
+	@for header in $(HEADERS); do \
+		echo "#include <$$header>" | $(CC) -E - >/dev/null 2>&1 \
+			|| echo "$$header is missing"; done >>$@.log
+	@if [ -s $@.log ]; then cat $@.log; \
+		echo "make setup installs what is needed (Debian, as root)"; \
+		exit 1; fi
+	@touch $@
+
+$(BUILD)/%.o: %.c | $(BUILD)/needs
 	@mkdir -p $(@D)
 	@echo cc $<
 	$(V)$(CC) $(CFLAGS) -c -o $@ $<
 
 # One level: of its names only that of its table stays visible.
 define level
-$(BUILD)/$(1)/%.o: %.c
+$(BUILD)/$(1)/%.o: %.c | $(BUILD)/needs
 	@mkdir -p $$(@D)
 	@echo cc $$< for $(1)
 	$$(V)$$(CC) $$(CFLAGS) $$(KERNEL_FLAGS) $$(LEVEL_$(1)) \
@@ -61,14 +93,12 @@ endef
 $(foreach l,$(LEVELS),$(eval $(call level,$(l))))
 
 # ---- generated sources ----
-$(BUILD)/lang/gram.c: lang/gram.y
+$(BUILD)/lang/gram.c: lang/gram.y | $(BUILD)/needs
 	@mkdir -p $(@D)
-	@command -v bison >/dev/null || { echo "bison is missing: make setup"; exit 1; }
 	$(V)bison -Wall -Werror --header=$(BUILD)/lang/gram.h -o $@ $<
 $(BUILD)/lang/gram.h: $(BUILD)/lang/gram.c
 $(BUILD)/lang/scan.c: lang/scan.l $(BUILD)/lang/gram.h
 	@mkdir -p $(@D)
-	@command -v flex >/dev/null || { echo "flex is missing: make setup"; exit 1; }
 	$(V)flex --header-file=$(BUILD)/lang/scan.h -o $@ $<
 $(BUILD)/lang/scan.h: $(BUILD)/lang/scan.c
 $(BUILD)/lang/gram.o $(BUILD)/lang/scan.o: CFLAGS += -Ilang
@@ -76,7 +106,8 @@ $(BUILD)/lang/%.o: $(BUILD)/lang/%.c
 	@echo cc $<
 	$(V)$(CC) $(CFLAGS) -c -o $@ $<
 $(filter $(BUILD)/lang/%.o,$(LIB_OBJ)): | $(BUILD)/lang/gram.h $(BUILD)/lang/scan.h
-$(BUILD)/lang/builtins.c: $(wildcard examples/*.slu) tests/embed.sh
+# The folder is newer when an example was added or removed.
+$(BUILD)/lang/builtins.c: $(wildcard examples/*.slu) examples tests/embed.sh
 	@mkdir -p $(@D)
 	$(V)sh tests/embed.sh lang_builtins examples/*.slu > $@
 $(BUILD)/compiler/report_assets.c: compiler/report.css compiler/report.js tests/embed.sh
@@ -93,12 +124,14 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB_OBJ)
 check: $(BUILD)/sluice $(TESTS) $(TOOLS)
 	$(V)BUILD=$(BUILD) sh tests/run.sh $(T)
 
-# The same tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The same tests under AddressSanitizer and UndefinedBehaviorSanitizer, whose
+# code gcc warns about without cause.
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
 check-asan:
 	$(V)ASAN_OPTIONS=detect_leaks=0 $(MAKE) BUILD=$(BUILD)-asan OPT=-O1 \
-		SANITIZE="$(SANITIZERS)" check
+		SANITIZE="$(SANITIZERS)" WERROR= \
+		WARN="$(WARN) -Wno-maybe-uninitialized" check
 
 # Builds the memory gate without each of its checks in turn; the tests must
 # notice that.
@@ -115,12 +148,17 @@ mutate: $(BUILD)/tests/check.o $(LIB_OBJ)
 # libFuzzer targets: `make fuzz` runs each over its corpus and then for
 # FUZZ_SECONDS of new inputs; 0 is the corpus alone.
 FUZZ_SECONDS ?= 0
-fuzz: $(FUZZ:%=fuzz-%)
-fuzz-%:
-	$(V)$(MAKE) --no-print-directory CC=clang BUILD=$(BUILD)-fuzz OPT=-O1 \
-		SANITIZE="-fsanitize=address,undefined,fuzzer-no-link \
-		-fno-sanitize-recover=undefined" FUZZ_SECONDS=$(FUZZ_SECONDS) \
-		WARN=-Wno-unknown-warning-option run-fuzz-$*
+FUZZ_FLAGS = CC=clang BUILD=$(BUILD)-fuzz OPT=-O1 WERROR= \
+	WARN="-Wno-unknown-warning-option -Wno-pass-failed" \
+	SANITIZE="-fsanitize=address,undefined,fuzzer-no-link \
+	-fno-sanitize-recover=undefined" FUZZ_SECONDS=$(FUZZ_SECONDS)
+fuzz: have-clang
+	$(V)$(MAKE) $(FUZZ_FLAGS) $(FUZZ:%=run-fuzz-%)
+fuzz-%: have-clang
+	$(V)$(MAKE) $(FUZZ_FLAGS) run-fuzz-$*
+have-clang:
+	@command -v clang >/dev/null \
+		|| { echo "clang is missing: make setup-fuzz installs it"; exit 1; }
 $(BUILD)/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB_OBJ)
 	$(V)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 run-fuzz-%: $(BUILD)/fuzz_%
@@ -141,8 +179,9 @@ $(BUILD)/seeds_plan: $(BUILD)/sluice $(wildcard tests/fuzz/plans/*.slu)
 	$(V)touch $@
 
 # ---- documentation that is made from the source ----
-docs: $(BUILD)/tests/tools/ops_doc
-	$(V)$< > docs/ops.md
+docs: $(BUILD)/sluice $(BUILD)/tests/tools/ops_doc
+	$(V)$(BUILD)/tests/tools/ops_doc > docs/ops.md
+	$(V)BUILD=$(BUILD) sh tests/docs_tour.sh --write
 
 # The two pictures of docs/, after a change to how plans are drawn.
 pictures: $(BUILD)/sluice
@@ -171,16 +210,22 @@ install: $(BUILD)/sluice
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/sluice/examples examples/*.slu
 
 help:
-	@sed -n 's/^\([a-z-]*\):.*/\1/p' Makefile | sort -u | tr '\n' ' '; echo
+	@sed -n '/^#/!q; s/^# //p' Makefile
 
-setup:
+setup setup-fuzz:
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -q --no-install-recommends $(PACKAGES)
+		apt-get install -y -q --no-install-recommends -o Acquire::Retries=3 \
+		$(if $(filter setup,$@),$(PACKAGES),$(FUZZ_PACKAGES))
+# `make -j8 setup check` installs first, too.
+ifneq ($(filter setup setup-fuzz,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
 
-.PHONY: all check mutate check-asan fuzz docs pictures profile demo install help \
-	setup clean
+.PHONY: all check mutate check-asan fuzz have-clang docs pictures profile demo \
+	install help setup setup-fuzz clean
 .SECONDARY:
+.DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
