@@ -25,13 +25,13 @@ OPT      ?= -O2
 SANITIZE ?=
 CFLAGS   += -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(WERROR) -fopenmp \
 	-I. -I$(BUILD) $(SANITIZE) -MMD -MP
-LDLIBS    = -lyaml -lpng -lgif \
-	-lxxhash -lutf8proc -lpthread -ldl -lm
+LDLIBS    = -lyaml -lpng -lgif -lxxhash -lutf8proc -lpthread -ldl -lm
 # The kernels' arithmetic: vectorised, but no reassociation and no contraction,
 # so that a slice has the bits of the whole.  They are built once for each level
 # of instruction sets; kernels/table.c picks one at run time.
 KERNEL_FLAGS = -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math
-LEVELS      := base $(if $(filter x86_64%,$(shell $(CC) -dumpmachine)),avx2 avx512)
+MACHINE     := $(shell $(CC) -dumpmachine 2>/dev/null || uname -m)
+LEVELS      := base $(if $(filter x86_64%,$(MACHINE)),avx2 avx512)
 LEVEL_base   =
 LEVEL_avx2   = -mavx2 -mfma -mf16c
 LEVEL_avx512 = $(LEVEL_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
