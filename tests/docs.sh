@@ -1,7 +1,7 @@
 #!/bin/sh
-# What README.md and docs/ say is true: files that are named exist, commands and
-# options are those of --help, exit codes those of ir/base.h, docs/ops.md what
-# `make docs` writes.
+# What README.md and docs/ say is true: links lead somewhere, files that are
+# named exist, commands and options are those of --help, exit codes those of
+# ir/base.h, docs/ops.md what `make docs` writes.
 BUILD=${BUILD:-build}
 SLUICE=${SLUICE:-$BUILD/sluice}
 pages="README.md docs/*.md"
@@ -21,6 +21,14 @@ verdict() {
 "$BUILD/tests/tools/ops_doc" | diff docs/ops.md - >"$bad" \
 	|| echo "(make docs writes docs/ops.md anew)" >>"$bad"
 verdict "docs/ops.md is fresh"
+
+for page in $pages; do
+	grep -o '](\([^)#]*\)' "$page" | sed 's/](//' | while read -r link; do
+		[ -z "$link" ] || [ -e "$(dirname "$page")/$link" ] \
+			|| echo "$page links to $link"
+	done
+done >"$bad"
+verdict "links lead somewhere"
 
 folders='compiler|docs|examples|ir|kernels|lang|tests|vm'
 for page in $pages; do
