@@ -11,13 +11,17 @@
 extern const KernelSet kernels_base;
 
 #ifdef __x86_64__
+#include <cpuid.h>
+
 extern const KernelSet kernels_avx2, kernels_avx512;
 
+/* clang 14 has no name for F16C. */
 static bool
 has_avx2(void)
 {
+	unsigned a, b, c, d;
 	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
-		&& __builtin_cpu_supports("f16c");
+		&& __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
 }
 
 static bool
