@@ -26,8 +26,9 @@ typedef struct CompileOptions {
 	int threads;            /* that workspaces are made for; 0: 16 */
 	SliceGoal goal;
 	int64_t budget;         /* bytes, with SLICE_BUDGET */
-	bool bare;              /* no weight stays or comes early because there
-	                           is room: what a budget has to hold at least */
+	bool bare;              /* each phase on its own with the fewest bytes,
+	                           no weight there because there is room: to
+	                           explain what a budget has to hold */
 	const char *dump;       /* letters of the passes to print after, or NULL;
 	                           letters are checked by the caller */
 	const struct Profile *profile;  /* cost.h; NULL: the built-in one */

@@ -115,7 +115,7 @@ chooser_within(Chooser *c, int64_t budget)
 	return true;
 }
 
-enum { LOWEST_TRIES = 8 };
+enum { LOWEST_TRIES = 4 };
 
 /* The lowest height with all weights streamed.  A limit at the floor leaves no
  * room for gaps, so a little more may be less in the end. */
@@ -144,11 +144,11 @@ chooser_least(Chooser *c)
 	Decision best;
 	lowest_streamed(c);
 	decision_keep(p, &best);
-	for (int i = 0; i < LOWEST_TRIES && chooser_within(c, best.height - 1); i++)
-		decision_keep(p, &best);
+	for (int64_t part = 64; part <= 1024; part *= 4)
+		while (chooser_within(c, best.height - best.height / part))
+			decision_keep(p, &best);
 	decision_take(p, &best);
-	if (!p->options->bare)
-		stream_keep(p, p->height);
+	stream_keep(p, p->height);
 }
 
 static void
@@ -157,7 +157,9 @@ choose(Program *p)
 	const CompileOptions *o = p->options;
 	Chooser c;
 	chooser_begin(&c, p);
-	if (o->goal == SLICE_DEFAULT) {
+	if (o->bare) {
+		grouper_apply_least(streamed(&c));
+	} else if (o->goal == SLICE_DEFAULT) {
 		Grouper *g = resident(&c);
 		grouper_apply(g, grouper_least_limit(g, g->floor - 1, g->high,
 			p->unsliced_seconds * DEFAULT_SLOWDOWN), 0);

@@ -152,7 +152,9 @@ int64_t grouper_least_limit(const Grouper *g, int64_t lo, int64_t hi,
 	double seconds);
 /* Makes the program's loops, and measures it (program_measure). */
 void grouper_apply(Grouper *g, int64_t limit, int64_t within);
-/* The same for a height: gaps and alignment can cost a little more than the sum
+/* Each stage with the fewest bytes that it can do with. */
+void grouper_apply_least(Grouper *g);
+/* As grouper_apply for a height: gaps and alignment can cost a little more than the sum
  * of what lives, so it asks for less until the budget holds or the floor is
  * reached. */
 void grouper_meet(Grouper *g, int64_t budget);
@@ -179,7 +181,8 @@ void chooser_end(Chooser *c);
 /* The fastest program that needs no more than `budget` bytes; false: none was
  * found, and the program is some other. */
 bool chooser_within(Chooser *c, int64_t budget);
-/* The program with the lowest height that is found. */
+/* The program with the lowest height that is found: chooser_within finds none
+ * that is a thousandth lower. */
 void chooser_least(Chooser *c);
 /* The program without loops: unsliced_height, unsliced_seconds. */
 void groups_none(Program *p);

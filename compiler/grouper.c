@@ -3,6 +3,7 @@
  */
 #include "group.h"
 
+#include <math.h>
 #include <string.h>
 
 double
@@ -139,6 +140,32 @@ grouper_end(Grouper *g)
 			context_free(g->stage[i]);
 		}
 	arena_free(&g->scratch);
+}
+
+/* The smallest limit under which the stage has a way. */
+static int64_t
+stage_least(const Grouper *g, int stage)
+{
+	int64_t lo = 0, hi = g->high;
+	while (hi - lo > PLAN_ALIGN) {
+		int64_t mid = lo + (hi - lo) / 2;
+		if (isinf(path_cheapest(g->stage[stage], mid, NULL)))
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return hi;
+}
+
+void
+grouper_apply_least(Grouper *g)
+{
+	groups_clear(g->p);
+	for (int i = 0; i < ST_COUNT; i++)
+		if (g->stage[i])
+			apply_path(g->p, g->stage[i], stage_least(g, i),
+				LOOP_NONE, 0);
+	program_measure(g->p, 0);
 }
 
 enum { MEET_TRIES = 6 };
