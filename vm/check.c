@@ -138,8 +138,8 @@ do_compute(Check *c, const PlanInsn *insn)
 				return false;
 	if (c->sparse && !c->by_step[result])
 		return true;
-	if (v.has_work && !c->sparse)
-		check_clobber(c, &v.work);
+	if (v.has_work && !c->sparse && !check_clobber(c, &v.work))
+		return false;
 	return check_write(c, v.result.buffer, result, &v.result.bytes);
 }
 
@@ -149,8 +149,13 @@ do_load(Check *c, const PlanInsn *insn)
 	uint32_t buffer = c->p->weights[insn->a].buffer;
 	const PlanBuffer *b = &c->p->buffers[buffer];
 	Strided whole = {.base = b->offset, .run = b->bytes};
+	bool again = c->owner[buffer].loading;
+	c->owner[buffer].loading = false;       /* a load may follow itself */
+	bool ok = check_write(c, buffer, PLAN_NONE, &whole);
 	c->owner[buffer].loading = true;
-	return check_write(c, buffer, PLAN_NONE, &whole);
+	if (!again)
+		*vec_push(&c->loading) = buffer;
+	return ok;
 }
 
 static bool
@@ -164,6 +169,9 @@ do_wait(Check *c, const PlanInsn *insn)
 			"not being loaded", at, check_name(c, buffer));
 	}
 	c->owner[buffer].loading = false;
+	for (size_t i = c->loading.n; i--;)
+		if (c->loading.at[i] == buffer)
+			c->loading.at[i] = c->loading.at[--c->loading.n];
 	return true;
 }
 
@@ -386,6 +394,7 @@ plan_check(const Plan *p, PlanError *e, CheckStats *stats)
 		*stats = (CheckStats){c.walked, c.peak, now_seconds() - start};
 	for (uint32_t i = 0; i < p->n_buffers; i++)
 		vec_free(&c.owner[i].owned);
+	vec_free(&c.loading);
 	vec_free(&c.log);
 	vec_free(&c.boxes);
 	vec_free(&c.foreign);

@@ -46,6 +46,7 @@ typedef struct Check {
 	PlanError *e;
 	bool failed;
 	Owner *owner;           /* of each buffer */
+	Vec(uint32_t) loading;  /* buffers between load and wait */
 	WriteLog log;
 	BoxList boxes, foreign; /* scratch */
 	uint8_t *by_step;       /* views whose place depends on r0 */
@@ -94,10 +95,10 @@ bool check_same(const Check *c, const Place *a, const Place *b);
 /* ---- check_owner.c ---- */
 /* The buffer must own the bytes (C3, C4; for outputs at_end: C9, C10). */
 bool check_read(Check *c, uint32_t buffer, const Strided *bytes, bool at_end);
-/* The buffer takes the bytes. */
+/* The buffer takes the bytes.  No load may be under way there (C13). */
 bool check_write(Check *c, uint32_t buffer, uint32_t view, const Strided *bytes);
 /* The same without a value: what is in a workspace means nothing to anybody. */
-void check_clobber(Check *c, const Place *work);
+bool check_clobber(Check *c, const Place *work);
 /* Whether a write meets the place of a buffer. */
 bool check_meets(const Check *c, const Write *w, uint32_t buffer);
 

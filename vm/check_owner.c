@@ -182,10 +182,36 @@ log_write(Check *c, Write w)
 	c->peak = max64(c->peak, w.end);
 }
 
+/* Whether the bytes are free of loads under way: those may be written at any
+ * moment until they are waited for, whoever owns the bytes by the order of the
+ * code. */
+static bool
+apart_from_loads(Check *c, uint32_t buffer, const Strided *bytes)
+{
+	int64_t end = strided_end(bytes);
+	for (size_t i = 0; i < c->loading.n; i++) {
+		uint32_t weight = c->loading.at[i];
+		const PlanBuffer *b = &c->p->buffers[weight];
+		Strided whole = {.base = b->offset, .run = b->bytes};
+		char at[256];
+		if (!c->owner[weight].loading || end <= b->offset
+			|| bytes->base >= b->offset + b->bytes
+			|| !strided_meet(bytes, &whole))
+			continue;
+		check_where(c, at, sizeof at);
+		return check_complain(c, C_LOAD, "%s writes '%.60s' over weight "
+			"'%.100s', which is being loaded", at,
+			check_name(c, buffer), check_name(c, weight));
+	}
+	return true;
+}
+
 bool
 check_write(Check *c, uint32_t buffer, uint32_t view, const Strided *bytes)
 {
 	Owner *o = &c->owner[buffer];
+	if (!apart_from_loads(c, buffer, bytes))
+		return false;
 	if (!to_boxes(c, buffer, bytes, &c->boxes))
 		return too_irregular(c, buffer);
 	if (c->boxes.n == 1)            /* written as a whole again */
@@ -208,9 +234,11 @@ check_write(Check *c, uint32_t buffer, uint32_t view, const Strided *bytes)
 
 /* Takes the bytes without giving them a value: a workspace's contents mean
  * nothing to anybody. */
-void
+bool
 check_clobber(Check *c, const Place *work)
 {
+	if (!apart_from_loads(c, work->buffer, &work->bytes))
+		return false;
 	Write w = {work->first, work->end, work->buffer, c->pc, work->view, {0}};
 	for (int i = 0; i < PLAN_REGS; i++)
 		w.r[i] = (uint32_t)c->r[i];
@@ -218,4 +246,5 @@ check_clobber(Check *c, const Place *work)
 	log_write(c, w);
 	lose(c, work->buffer, &w);
 	c->owner[work->buffer].settled = c->log.n;
+	return true;
 }
