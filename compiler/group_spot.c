@@ -72,22 +72,23 @@ mark_beyond(Stretch *s)
 	}
 }
 
-/* Results that stand in a carried value's place, or are made of copies, or have
- * a row for each step. */
-static bool
-shares_place(const Graph *g, uint32_t node)
+/* Marks results that stand in a carried value's place, or are made of copies, or
+ * have a row for each step. */
+static bool *
+mark_sharing(const Stretch *s)
 {
-	if (g->nodes.at[node].op == OP_concat)
-		return true;
+	const Graph *g = s->g;
+	bool *shares = arena_array(s->p->arena, g->nodes.n, sizeof *shares);
 	for (uint32_t i = 1; i < g->nodes.n; i++) {
 		const Node *n = &g->nodes.at[i];
-		if (n->op == OP_carry && (n->in[0] == node || n->in[1] == node))
-			return true;
+		shares[i] |= n->op == OP_concat;
+		for (int k = 0; n->op == OP_carry && k < n->nin; k++)
+			shares[n->in[k]] = true;
 	}
 	for (size_t i = 0; i < g->outputs.n; i++)
-		if (g->outputs.at[i].per_step && g->outputs.at[i].node == node)
-			return true;
-	return false;
+		if (g->outputs.at[i].per_step)
+			shares[g->outputs.at[i].node] = true;
+	return shares;
 }
 
 static AxisSet
@@ -183,11 +184,16 @@ outside_bytes(Stretch *s, Arena *a)
 		int32_t from = streamed || (weight && !loop) ? first[r] : 0;
 		int32_t to = streamed || !loop ? last[r] : s->n - 1;
 		(streamed ? s->streaming : s->arriving)[from] += bytes;
-		for (int32_t i = from; i <= to; i++)
-			(streamed ? s->streamed : s->outside)[i] += bytes;
+		/* differences, summed up below */
+		(streamed ? s->streamed : s->outside)[from] += bytes;
+		(streamed ? s->streamed : s->outside)[to + 1] -= bytes;
 		if (streamed)
 			s->load_seconds[from] += cost_load(s->profile,
 				g->nodes.at[r].type.dtype, bytes);
+	}
+	for (int32_t i = 1; i <= s->n; i++) {
+		s->outside[i] += s->outside[i - 1];
+		s->streamed[i] += s->streamed[i - 1];
 	}
 }
 
@@ -198,6 +204,7 @@ stretch_new(Program *p, uint32_t first, int32_t n)
 	size_t count = (size_t)n + 1;
 	s->p = p;
 	s->g = p->graph;
+	const bool *shares = mark_sharing(s);
 	s->profile = cost_profile(p->options);
 	s->start = first;
 	s->n = n;
@@ -211,8 +218,8 @@ stretch_new(Program *p, uint32_t first, int32_t n)
 		Spot *spot = &s->spots[i];
 		spot->node = p->order.at[first + (uint32_t)i];
 		const Node *node = &s->g->nodes.at[spot->node];
-		bool shares = shares_place(s->g, spot->node);
-		spot->last = shares ? BEYOND : i;
+		spot->repeatable = !shares[spot->node];
+		spot->last = spot->repeatable ? i : BEYOND;
 		spot->bytes = round_up(type_bytes(&node->type), PLAN_ALIGN);
 		spot->work = node_work_bytes(p, spot->node);
 		spot->seconds = cost_node(s->profile, s->g, node, 1);
@@ -224,7 +231,6 @@ stretch_new(Program *p, uint32_t first, int32_t n)
 	mark_beyond(s);
 	for (int32_t i = 0; i < n; i++) {
 		Spot *spot = &s->spots[i];
-		spot->repeatable = !shares_place(s->g, spot->node);
 		if (spot->repeatable) {
 			spot->sliceable = sliceable_axes(s, spot);
 			spot->inplace = inplace_spot(s, i);

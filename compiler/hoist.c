@@ -22,17 +22,17 @@ earliest_stage(const Graph *g, const Node *n)
 	return s;
 }
 
-/* A value that the loop carries on must be made in it. */
-static bool
-is_next(const Graph *g, uint32_t node)
+/* Marks values that must be made in the loop: those that it carries on, and those
+ * that are put out at each step. */
+static void
+mark_next(const Graph *g, bool *next)
 {
 	for (size_t i = 1; i < g->nodes.n; i++)
-		if (g->nodes.at[i].op == OP_carry && g->nodes.at[i].in[1] == node)
-			return true;
+		if (g->nodes.at[i].op == OP_carry)
+			next[g->nodes.at[i].in[1]] = true;
 	for (size_t i = 0; i < g->outputs.n; i++)
-		if (g->outputs.at[i].per_step && g->outputs.at[i].node == node)
-			return true;
-	return false;
+		if (g->outputs.at[i].per_step)
+			next[g->outputs.at[i].node] = true;
 }
 
 /* needs: a canonical graph.
@@ -42,9 +42,11 @@ void
 pass_hoist(Program *p)
 {
 	Graph *g = p->graph;
+	bool *next = arena_array(p->arena, g->nodes.n, sizeof *next);
+	mark_next(g, next);
 	for (uint32_t i = 1; i < g->nodes.n; i++) {
 		Node *n = &g->nodes.at[i];
-		if (n->stage != ST_LOOP || is_next(g, i))
+		if (n->stage != ST_LOOP || next[i])
 			continue;
 		n->stage = (uint8_t)earliest_stage(g, n);
 	}

@@ -16,9 +16,12 @@ static void
 sum_live(Program *p, const PlaceItem *items, size_t n)
 {
 	p->live = arena_array(p->arena, p->steps.n + 1, sizeof *p->live);
-	for (size_t i = 0; i < n; i++)
-		for (int64_t t = items[i].first; t < items[i].last; t++)
-			p->live[t] += items[i].bytes;
+	for (size_t i = 0; i < n; i++) {        /* differences, then sums */
+		p->live[items[i].first] += items[i].bytes;
+		p->live[items[i].last] -= items[i].bytes;
+	}
+	for (size_t t = 1; t <= p->steps.n; t++)
+		p->live[t] += p->live[t - 1];
 }
 
 /* What ends the search of the last placement is its count of nodes, so that a

@@ -22,15 +22,17 @@ index_steps(Live *l)
 	memset(l->step_of, 0xff, l->g->nodes.n * sizeof *l->step_of);
 	l->loop_begin = arena_array(p->arena, n, sizeof *l->loop_begin);
 	l->loop_end = arena_array(p->arena, n, sizeof *l->loop_end);
-	l->depth = arena_array(p->arena, n, sizeof *l->depth);
+	l->loop_around = arena_array(p->arena, n, sizeof *l->loop_around);
 	uint32_t stack[LOOPS_DEEP + 1];
 	int depth = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		const Step *s = &p->steps.at[i];
-		if (s->kind == STEP_LOOP)
+		if (s->kind == STEP_LOOP) {
+			l->loop_around[i] = depth ? stack[depth - 1]
+				: UINT32_MAX;
 			stack[depth++] = i;
+		}
 		l->loop_begin[i] = depth ? stack[depth - 1] : UINT32_MAX;
-		l->depth[i] = depth;
 		if (s->kind == STEP_NODE)
 			l->step_of[s->id] = i;
 		if (s->kind == STEP_NEXT)
@@ -42,30 +44,18 @@ index_steps(Live *l)
 				: l->loop_end[l->loop_begin[i]];
 }
 
-/* The loop around a loop: that of the step in front of it. */
-static uint32_t
-outer_loop(const Live *l, uint32_t begin)
-{
-	int want = l->depth[begin] - 1;
-	while (want > 0 && begin--)
-		if (l->p->steps.at[begin].kind == STEP_LOOP
-			&& l->depth[begin] == want)
-			return begin;
-	return UINT32_MAX;
-}
-
 /* Makes [*first, *last] hold step `at`, over the whole of every loop that has
  * `at` but not the value's making, or the other way round. */
 static void
 extend(const Live *l, uint32_t *first, uint32_t *last, uint32_t def, uint32_t at)
 {
-	for (uint32_t b = l->loop_begin[at]; b != UINT32_MAX; b = outer_loop(l, b))
+	for (uint32_t b = l->loop_begin[at]; b != UINT32_MAX; b = l->loop_around[b])
 		if (def < b || def > l->loop_end[b]) {
 			*first = *first < b ? *first : b;
 			*last = *last > l->loop_end[b] ? *last : l->loop_end[b];
 		}
 	uint32_t around = def == AT_START ? UINT32_MAX : l->loop_begin[def];
-	for (uint32_t b = around; b != UINT32_MAX; b = outer_loop(l, b))
+	for (uint32_t b = around; b != UINT32_MAX; b = l->loop_around[b])
 		if (at < b || at > l->loop_end[b]) {
 			*first = *first < b ? *first : b;
 			*last = *last > l->loop_end[b] ? *last : l->loop_end[b];
@@ -79,7 +69,7 @@ extend(const Live *l, uint32_t *first, uint32_t *last, uint32_t def, uint32_t at
 static void
 extend_to_end(const Live *l, uint32_t *first, uint32_t *last, uint32_t def)
 {
-	for (uint32_t b = l->loop_begin[def]; b != UINT32_MAX; b = outer_loop(l, b))
+	for (uint32_t b = l->loop_begin[def]; b != UINT32_MAX; b = l->loop_around[b])
 		*first = *first < b ? *first : b;
 	*last = (uint32_t)(l->p->steps.n - 1);
 }

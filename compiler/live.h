@@ -22,7 +22,7 @@ typedef struct Live {
 	uint32_t *loop_begin, *loop_end;        /* by step: of the innermost loop
 	                           around it, UINT32_MAX: none; for STEP_LOOP
 	                           and STEP_NEXT the loop itself */
-	int *depth;             /* by step: loops around it */
+	uint32_t *loop_around;  /* by step, of a STEP_LOOP: the loop around it */
 	uint32_t *class;        /* by node: the node whose storage it shares */
 	uint32_t *use_first;    /* by storage: its first use */
 	Vec(LiveUse) use;
