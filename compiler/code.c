@@ -13,6 +13,8 @@ typedef struct Coder {
 	bool *loaded;           /* by weight */
 	uint32_t *issued, *next_issued; /* by position, by weight: those whose
 	                           loads begin there, 0 ends */
+	int *loop, *next_loop;  /* by position, by loop: those that begin there,
+	                           LOOP_NONE ends */
 } Coder;
 
 static void
@@ -69,14 +71,31 @@ index_issues(Coder *c)
 	}
 }
 
+/* Lists the loops by where they begin. */
+static void
+index_loops(Coder *c)
+{
+	Program *p = c->p;
+	c->loop = arena_array(p->arena, p->order.n + 1, sizeof *c->loop);
+	c->next_loop = arena_array(p->arena, p->loops.n + 1,
+		sizeof *c->next_loop);
+	for (size_t i = 0; i <= p->order.n; i++)
+		c->loop[i] = LOOP_NONE;
+	for (int i = (int)p->loops.n; i-- > 0;) {
+		uint32_t at = p->loops.at[i].first;
+		c->next_loop[i] = c->loop[at];
+		c->loop[at] = i;
+	}
+}
+
 /* Outermost loop that begins at position `at` inside `parent`. */
 static int
-loop_at(const Program *p, uint32_t at, int parent)
+loop_at(const Coder *c, uint32_t at, int parent)
 {
-	for (size_t i = 0; i < p->loops.n; i++)
-		if (p->loops.at[i].first == at && p->loops.at[i].parent == parent)
-			return (int)i;
-	return LOOP_NONE;
+	int i = c->loop[at];
+	while (i != LOOP_NONE && c->p->loops.at[i].parent != parent)
+		i = c->next_loop[i];
+	return i;
 }
 
 /* Nodes order[first .. last] inside loop `parent`; `resident`: weights that are
@@ -87,7 +106,7 @@ code_range(Coder *c, uint32_t first, uint32_t last, int parent, bool resident)
 	Program *p = c->p;
 	bool leaf = parent != LOOP_NONE && !p->loops.at[parent].outer;
 	for (uint32_t i = first; i <= last; i++) {
-		int loop = loop_at(p, i, parent);
+		int loop = loop_at(c, i, parent);
 		uint32_t end = loop == LOOP_NONE ? i : p->loops.at[loop].last;
 		issue_weights(c, i, parent);
 		if (resident)
@@ -114,6 +133,7 @@ pass_code(Program *p)
 	Coder c = {.p = p};
 	c.loaded = arena_array(p->arena, g->nodes.n, sizeof *c.loaded);
 	index_issues(&c);
+	index_loops(&c);
 	p->steps.n = 0;
 	for (uint32_t i = 0; i < p->order.n;) {
 		uint32_t end = i;

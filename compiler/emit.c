@@ -69,35 +69,45 @@ emit_ports(Emitter *e)
 			e->p->storage_of[g->outputs.at[i].node]);
 }
 
-/* The layout of a packed matrix, as its reader wants it. */
-static void
-matrix_of(const Emitter *e, uint32_t node, PlanWeight *w)
+/* The first reader of each packed matrix, by its node. */
+static uint32_t *
+matrix_readers(const Emitter *e)
 {
-	const Graph *g = e->g;
-	for (uint32_t i = 0; i < e->p->order.n; i++) {
-		const Node *n = &g->nodes.at[e->p->order.at[i]];
-		if ((n->op != OP_linear && n->op != OP_conv) || n->in[1] != node)
-			continue;
-		Ref part[2];
-		int parts = ref_resolve(g, n->in[0], part);
-		int64_t rows = w->dim[0];
-		w->matrix = 1;
-		w->rows[0] = n->attr.geglu ? rows / 2 : rows;
-		w->rows[1] = n->attr.geglu ? rows / 2 : 0;
-		w->cols[0] = part[0].c;
-		w->cols[1] = parts == 2 ? part[1].c : 0;
-		w->taps = 1;
-		for (int k = 0; k < __builtin_popcount(n->attr.over)
-			&& n->op == OP_conv; k++)
-			w->taps *= n->attr.kernel[k];
-		return;
+	uint32_t *reader = arena_array(e->p->arena, e->g->nodes.n,
+		sizeof *reader);
+	for (size_t i = e->p->order.n; i-- > 0;) {
+		uint32_t id = e->p->order.at[i];
+		const Node *n = &e->g->nodes.at[id];
+		if (n->op == OP_linear || n->op == OP_conv)
+			reader[n->in[1]] = id;
 	}
+	return reader;
+}
+
+/* The layout of a packed matrix, as `reader` wants it. */
+static void
+matrix_of(const Emitter *e, uint32_t reader, PlanWeight *w)
+{
+	const Node *n = &e->g->nodes.at[reader];
+	Ref part[2];
+	int parts = ref_resolve(e->g, n->in[0], part);
+	int64_t rows = w->dim[0];
+	w->matrix = 1;
+	w->rows[0] = n->attr.geglu ? rows / 2 : rows;
+	w->rows[1] = n->attr.geglu ? rows / 2 : 0;
+	w->cols[0] = part[0].c;
+	w->cols[1] = parts == 2 ? part[1].c : 0;
+	w->taps = 1;
+	for (int k = 0; k < __builtin_popcount(n->attr.over)
+		&& n->op == OP_conv; k++)
+		w->taps *= n->attr.kernel[k];
 }
 
 static void
 emit_weights(Emitter *e)
 {
 	const Graph *g = e->g;
+	const uint32_t *reader = matrix_readers(e);
 	e->weight_of = arena_array(e->p->arena, g->nodes.n, sizeof(uint32_t));
 	for (uint32_t i = 1; i < g->nodes.n; i++) {
 		const Node *n = &g->nodes.at[i];
@@ -108,7 +118,8 @@ emit_weights(Emitter *e)
 			.name = emit_string(e, src->name),
 			.buffer = e->p->storage_of[i], .rank = (uint8_t)src->rank};
 		memcpy(w.dim, src->dim, sizeof w.dim);
-		matrix_of(e, i, &w);
+		if (reader[i])
+			matrix_of(e, reader[i], &w);
 		e->weight_of[i] = (uint32_t)e->weights.n;
 		*vec_push(&e->weights) = w;
 		e->plan.head.weights_bytes += e->p->storages.at[w.buffer].bytes;

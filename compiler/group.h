@@ -97,6 +97,9 @@ bool run_legal(const Stretch *s, int32_t first, int32_t last, int axis);
 /* How far a run from `first` along `axis` may go: its last spot, first - 1 when
  * not even one. */
 int32_t run_end(const Stretch *s, int32_t first, int32_t limit, int axis);
+/* The same when [first, last] is known to be legal. */
+int32_t run_goes_on(const Stretch *s, int32_t first, int32_t last,
+	int32_t limit, int axis);
 
 /* ---- group_candidate.c ---- */
 /* The slices that every spot of a run computes so that those behind it have

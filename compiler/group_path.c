@@ -65,17 +65,49 @@ floor_at(const Context *c, int32_t i, int32_t at)
 		+ (c->parent ? 0 : s->outside[at]);
 }
 
-/* How far a loop over any axis that is still free may go from a spot. */
+/* How far a loop over any axis that is still free may go from a spot.  A run that
+ * begins one spot later goes at least as far: `end` has the last answers by
+ * axis, the first spot's ones are c->from - 1. */
 static int32_t
-reach(const Context *c, int32_t first)
+reach(const Context *c, int32_t first, int32_t *end)
 {
 	int32_t last = first;
-	for (int a = 0; a < AXIS_MAX; a++)
-		if (!(c->taken >> a & 1)) {
-			int32_t end = run_end(c->s, first, c->to, a);
-			last = end > last ? end : last;
-		}
+	for (int a = 0; a < AXIS_MAX; a++) {
+		if (c->taken >> a & 1)
+			continue;
+		if (end[a] < first)
+			end[a] = run_end(c->s, first, c->to, a);
+		else
+			end[a] = run_goes_on(c->s, first, end[a], c->to, a);
+		last = end[a] > last ? end[a] : last;
+	}
 	return last;
+}
+
+/* Beginnings of loops that may go past the spot that is looked at, by rising
+ * cost: one that begins later and costs less serves as well as those in front
+ * of it, because it goes further. */
+typedef struct Open {
+	int32_t *last;
+	int64_t *least;
+	size_t first, n;
+} Open;
+
+static void
+open_add(Open *o, int32_t last, int64_t least)
+{
+	while (o->n > o->first && o->least[o->n - 1] >= least)
+		o->n--;
+	o->last[o->n] = last;
+	o->least[o->n++] = least;
+}
+
+static int64_t
+open_least(Open *o, int32_t at)
+{
+	while (o->last[o->first] < at)
+		o->first++;
+	return o->least[o->first];
 }
 
 int64_t
@@ -83,26 +115,31 @@ path_floor(const Context *c)
 {
 	size_t n = (size_t)(c->to - c->from);
 	int64_t *least = malloc((n + 1) * sizeof *least);
-	if (!least)
+	Open o = {malloc((n + 1) * sizeof *o.last),
+		malloc((n + 1) * sizeof *o.least), 0, 0};
+	int32_t end[AXIS_MAX];
+	if (!least || !o.last || !o.least)
 		fatal(EXIT_MEMORY, "out of memory");
 	for (size_t i = 0; i <= n; i++)
 		least[i] = i ? INT64_MAX : 0;
+	for (int a = 0; a < AXIS_MAX; a++)
+		end[a] = c->from - 1;
 	for (int32_t i = c->from; i < c->to; i++) {
-		int64_t *from = &least[i - c->from];
-		int64_t here = max64(*from, floor_at(c, i, i));
-		int32_t end = reach(c, i);
-		for (int32_t last = i; last <= end; last++) {
-			int64_t *to = &least[last + 1 - c->from];
-			*to = min64(*to, max64(here, floor_at(c, last + 1, last)));
-		}
+		int64_t here = least[i - c->from];
+		int64_t *to = &least[i + 1 - c->from];
+		open_add(&o, reach(c, i, end), max64(here, floor_at(c, i, i)));
+		*to = min64(*to, max64(open_least(&o, i), floor_at(c, i + 1, i)));
 		for (size_t k = 0; k < c->inner.n; k++) {
 			const Context *x = c->inner.at[k];
-			int64_t *to = &least[x->to - c->from];
+			int64_t *behind = &least[x->to - c->from];
 			if (x->from == i)
-				*to = min64(*to, max64(*from, path_floor(x)));
+				*behind = min64(*behind, max64(here,
+					path_floor(x)));
 		}
 	}
 	int64_t floor = least[n];
+	free(o.least);
+	free(o.last);
 	free(least);
 	return floor;
 }

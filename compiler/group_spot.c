@@ -275,12 +275,18 @@ may_join(const Stretch *s, int32_t first, int32_t i, int axis)
 }
 
 int32_t
+run_goes_on(const Stretch *s, int32_t first, int32_t last, int32_t limit,
+	int axis)
+{
+	while (last + 1 < limit && may_join(s, first, last + 1, axis))
+		last++;
+	return last;
+}
+
+int32_t
 run_end(const Stretch *s, int32_t first, int32_t limit, int axis)
 {
-	int32_t i = first;
-	while (i < limit && may_join(s, first, i, axis))
-		i++;
-	return i - 1;
+	return run_goes_on(s, first, first - 1, limit, axis);
 }
 
 bool
