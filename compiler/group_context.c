@@ -10,6 +10,8 @@
  * time around them. */
 #define OUTER_SHARE 0.3
 
+enum { SPOTS_PRICED = 8192 };   /* with runs of up to RUN_MAX */
+
 /* ---- contexts ---- */
 
 static void
@@ -70,41 +72,81 @@ context_new(Arena *a, const Stretch *s, Context *parent, int32_t from,
 
 /* ---- candidates ---- */
 
+/* Appends a candidate unless one of [from, n), of the same spots, needs neither
+ * more bytes nor more time; those that it is better than go. */
 static void
-add_candidate(Context *c, Candidate x)
+add_candidate(Context *c, Candidate x, size_t from)
 {
-	if (candidate_price(c, &x))
-		*vec_push(&c->candidates) = x;
+	if (!candidate_price(c, &x))
+		return;
+	for (size_t i = from; i < c->candidates.n; i++) {
+		const Candidate *y = &c->candidates.at[i];
+		if (y->peak <= x.peak && y->seconds <= x.seconds)
+			return;
+	}
+	size_t n = from;
+	for (size_t i = from; i < c->candidates.n; i++) {
+		const Candidate *y = &c->candidates.at[i];
+		if (x.peak > y->peak || x.seconds > y->seconds)
+			c->candidates.at[n++] = *y;
+	}
+	c->candidates.n = n;
+	*vec_push(&c->candidates) = x;
 }
 
 /* Slices of half, a quarter, ... of the extent, down to one. */
 static void
-add_runs(Context *c, int32_t first, int axis)
+add_slices(Context *c, int32_t first, int32_t last, int axis, size_t from)
 {
-	const Stretch *s = c->s;
-	int32_t limit = first + RUN_MAX < c->to ? first + RUN_MAX : c->to;
-	int32_t end = run_end(s, first, limit, axis);
-	for (int32_t last = first; last <= end; last++) {
-		int64_t n = s->g->nodes.at[s->spots[first].node].type.n[axis];
-		for (int64_t slice = (n + 1) / 2;; slice = (slice + 1) / 2) {
-			add_candidate(c, (Candidate){first, last, (int16_t)axis,
-				slice, 0, 0, NULL});
-			if (slice == 1)
-				break;
-		}
+	int64_t n = c->s->g->nodes.at[c->s->spots[first].node].type.n[axis];
+	for (int64_t slice = (n + 1) / 2;; slice = (slice + 1) / 2) {
+		add_candidate(c, (Candidate){first, last, (int16_t)axis, slice, 0,
+			0, NULL}, from);
+		if (slice == 1)
+			break;
+	}
+}
+
+/* Runs of so many spots are priced: fewer in a stage that is so long that all of
+ * them would take minutes and gigabytes. */
+static int32_t
+longest_priced(const Context *c)
+{
+	int64_t n = c->to - c->from, most = RUN_MAX;
+	if (n > SPOTS_PRICED)
+		most = max64(most * SPOTS_PRICED / n, 2);
+	return (int32_t)most;
+}
+
+/* All loops over runs that begin at a spot, by rising last spot. */
+static void
+add_runs(Context *c, int32_t first)
+{
+	static const int axes[] = {AXIS_B, AXIS_F, AXIS_H, AXIS_W, AXIS_TOKEN};
+	int32_t end[COUNT_OF(axes)], furthest = first - 1;
+	int32_t limit = first + longest_priced(c);
+	limit = limit < c->to ? limit : c->to;
+	for (size_t k = 0; k < COUNT_OF(axes); k++) {
+		end[k] = c->taken >> axes[k] & 1 ? first - 1
+			: run_end(c->s, first, limit, axes[k]);
+		furthest = end[k] > furthest ? end[k] : furthest;
+	}
+	for (int32_t last = first; last <= furthest; last++) {
+		size_t from = c->candidates.n;
+		for (size_t k = 0; k < COUNT_OF(axes); k++)
+			if (last <= end[k])
+				add_slices(c, first, last, axes[k], from);
 	}
 }
 
 static void
 add_candidates(Context *c)
 {
-	static const int axes[] = {AXIS_B, AXIS_F, AXIS_H, AXIS_W, AXIS_TOKEN};
 	for (int32_t i = c->from; i < c->to; i++) {
 		c->first_candidate[i] = (uint32_t)c->candidates.n;
-		add_candidate(c, (Candidate){i, i, -1, 0, 0, 0, NULL});
-		for (size_t k = 0; k < COUNT_OF(axes); k++)
-			if (!(c->taken >> axes[k] & 1))
-				add_runs(c, i, axes[k]);
+		add_candidate(c, (Candidate){i, i, -1, 0, 0, 0, NULL},
+			c->candidates.n);
+		add_runs(c, i);
 	}
 	c->first_candidate[c->to] = (uint32_t)c->candidates.n;
 }
