@@ -3,12 +3,28 @@
  */
 #include "program.h"
 
-static uint32_t
-place_root(const Program *p, uint32_t s)
+#include <string.h>
+
+/* For each storage the one whose place it shares in the end; chains of results in
+ * place are as long as the program. */
+static uint32_t *
+place_roots(const Program *p)
 {
-	while (p->storages.at[s].same_as != UINT32_MAX)
-		s = p->storages.at[s].same_as;
-	return s;
+	uint32_t n = (uint32_t)p->storages.n;
+	uint32_t *root = arena_array(p->arena, n + 1, sizeof *root);
+	memset(root, 0xff, n * sizeof *root);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t r = i;
+		while (root[r] == UINT32_MAX
+			&& p->storages.at[r].same_as != UINT32_MAX)
+			r = p->storages.at[r].same_as;
+		r = root[r] == UINT32_MAX ? r : root[r];
+		for (uint32_t s = i; s != r && root[s] == UINT32_MAX;
+			s = p->storages.at[s].same_as)
+			root[s] = r;
+		root[r] = r;
+	}
+	return root;
 }
 
 /* Bytes that live at each step. */
@@ -35,20 +51,20 @@ lay_out(Program *p, const PlaceOptions *o)
 	size_t n = p->storages.n;
 	PlaceItem *items = arena_array(p->arena, n + 1, sizeof *items);
 	uint32_t *item_of = arena_array(p->arena, n + 1, sizeof *item_of);
+	const uint32_t *root = place_roots(p);
 	size_t count = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		Storage *s = &p->storages.at[i];
-		uint32_t root = place_root(p, i);
 		if (s->first == UINT32_MAX)     /* an input that nothing reads */
 			s->first = s->last = 0;
-		if (root == i) {
+		if (root[i] == i) {
 			item_of[i] = (uint32_t)count;
 			items[count++] = (PlaceItem){s->first, (int64_t)s->last + 1,
 				round_up(s->bytes, PLAN_ALIGN), PLAN_ALIGN, 0};
 		}
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		PlaceItem *it = &items[item_of[place_root(p, i)]];
+		PlaceItem *it = &items[item_of[root[i]]];
 		const Storage *s = &p->storages.at[i];
 		it->first = min64(it->first, s->first);
 		it->last = max64(it->last, (int64_t)s->last + 1);
@@ -57,7 +73,7 @@ lay_out(Program *p, const PlaceOptions *o)
 	place(items, count, o, &p->placed);
 	p->height = p->placed.height;
 	for (uint32_t i = 0; i < n; i++)
-		p->storages.at[i].offset = items[item_of[place_root(p, i)]].offset;
+		p->storages.at[i].offset = items[item_of[root[i]]].offset;
 }
 
 /* needs: storages.
