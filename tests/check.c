@@ -521,6 +521,37 @@ test_steps(void)
 	build_free(&s.b);
 }
 
+/* for r1 in 0 .. 2: for r2 in 0 .. inner: t = x; y[r1] = silu(t).  t lies where the
+ * last row of y does. */
+static void
+test_long(void)
+{
+	Build b;
+	test("slices of a result with a hundred thousand writes between them");
+	build_begin(&b);
+	uint32_t x = build_input(&b, "x", DT_F32, DIMS({AXIS_C, 4}));
+	uint32_t t = build_buffer(&b, BUF_VALUE, "t", DT_F32,
+		DIMS({AXIS_C, 4}));
+	uint32_t y = build_output(&b, "y", DT_F32,
+		DIMS({AXIS_H, 2}, {AXIS_C, 4}));
+	uint32_t yv = build_whole(&b, y);
+	build_cut(&b, yv, AXIS_H, 1, 1, 0, 1);
+	build_control(&b, CTL_loop, 1, 2);
+	build_control(&b, CTL_loop, 2, 100000);
+	build_op(&b, OP_copy, &none, ONE(build_whole(&b, t)),
+		ONE(build_whole(&b, x)));
+	build_control(&b, CTL_next, 2, 0);
+	build_op(&b, OP_silu, &none, ONE(yv), ONE(build_whole(&b, t)));
+	build_control(&b, CTL_next, 1, 0);
+	b.p.buffers[t].offset = b.p.buffers[y].offset + 16;
+	build_end(&b);
+	CHECK(accepts(&b.p), "%s", text);
+	test("C10: one of which they take");
+	b.p.buffers[t].offset = b.p.buffers[y].offset;
+	REFUSED(&b.p, "C10", "'t' took them");
+	build_free(&b);
+}
+
 /* ---- boxes ---- */
 
 static void
@@ -575,5 +606,6 @@ main(void)
 	test_work();
 	test_weights();
 	test_steps();
+	test_long();
 	return test_end();
 }

@@ -17,8 +17,6 @@ enum {
 	LOG_MAX = 1 << 21,      /* log entries kept before all are settled */
 	BOXES_MAX = 1 << 14,    /* in one view, or in one buffer */
 	LONG_LOOP = 4096,       /* writes in one step of a loop that is cut */
-	FORGET = 1 << 16,       /* log entries after which a buffer that is
-	                           written anew is not sorted out */
 };
 
 /* A write: all bytes of `view` for the registers `r`, or the arena bytes [first,
@@ -27,6 +25,8 @@ typedef struct Write {
 	int64_t first, end;     /* arena bytes */
 	uint32_t buffer, pc;
 	uint32_t view;          /* PLAN_NONE: [first, end) */
+	size_t before;          /* log entries up to the same buffer's write before
+	                           this one */
 	uint32_t r[PLAN_REGS];
 } Write;
 

@@ -59,40 +59,34 @@ check_meets(const Check *c, const Write *w, uint32_t buffer)
 	return w->first < b->offset + b->bytes && b->offset < w->end;
 }
 
-/* Whether any other buffer that shares bytes with this one was written since
- * it was settled. */
-static bool
-neighbours_wrote(const Check *c, uint32_t buffer)
+/* Takes away what another buffer wrote on a buffer's bytes since log entry
+ * `since`. */
+static void
+lose_to(Check *c, uint32_t buffer, uint32_t other, size_t since)
 {
-	const Plan *p = c->p;
-	const PlanBuffer *b = &p->buffers[buffer];
-	size_t since = c->owner[buffer].settled;
-	for (uint32_t i = 0; i < p->n_buffers; i++)
-		if (c->owner[i].last_write > since && i != buffer
-			&& p->buffers[i].offset < b->offset + b->bytes
-			&& b->offset < p->buffers[i].offset + p->buffers[i].bytes)
-			return true;
-	return false;
+	const Owner *o = &c->owner[buffer];
+	size_t at = c->owner[other].last_write;
+	for (; at > since && o->owned.n; at = c->log.at[at - 1].before)
+		if (check_meets(c, &c->log.at[at - 1], buffer))
+			lose(c, buffer, &c->log.at[at - 1]);
 }
 
-/* Takes away from a buffer what others wrote on its bytes.  `anew`: it is about
- * to be written, so what it owned long ago may be forgotten. */
+/* Takes away from a buffer what others wrote on its bytes: looks through what is
+ * fewer, the log or the buffers.  (The order of the writes does not matter: its
+ * own all came before.) */
 static void
-settle(Check *c, uint32_t buffer, bool anew)
+settle(Check *c, uint32_t buffer)
 {
 	Owner *o = &c->owner[buffer];
-	size_t n = c->log.n, age = n - o->settled;
-	if (!o->owned.n || !age) {
-		o->settled = n;
-		return;
-	}
-	if (age > c->p->n_buffers && !neighbours_wrote(c, buffer)) {
-		o->settled = n;
-		return;
-	}
-	if (anew && age > FORGET)
-		o->owned.n = 0;
-	for (size_t i = o->settled; i < n && o->owned.n; i++) {
+	const PlanBuffer *all = c->p->buffers, *b = &all[buffer];
+	size_t n = c->log.n, since = o->settled;
+	bool by_buffer = n - since > c->p->n_buffers;
+	for (uint32_t i = 0; by_buffer && i < c->p->n_buffers && o->owned.n; i++)
+		if (c->owner[i].last_write > since && i != buffer
+			&& all[i].offset < b->offset + b->bytes
+			&& b->offset < all[i].offset + all[i].bytes)
+			lose_to(c, buffer, i, since);
+	for (size_t i = since; !by_buffer && i < n && o->owned.n; i++) {
 		const Write *w = &c->log.at[i];
 		if (w->buffer != buffer && check_meets(c, w, buffer))
 			lose(c, buffer, w);
@@ -150,7 +144,7 @@ check_read(Check *c, uint32_t buffer, const Strided *bytes, bool at_end)
 {
 	Owner *o = &c->owner[buffer];
 	Box hole;
-	settle(c, buffer, false);
+	settle(c, buffer);
 	if (!to_boxes(c, buffer, bytes, &c->boxes))
 		return too_irregular(c, buffer);
 	for (size_t i = 0; i < c->boxes.n; i++)
@@ -164,7 +158,7 @@ static void
 cut_log(Check *c)
 {
 	for (uint32_t i = 0; i < c->p->n_buffers; i++)
-		settle(c, i, false);
+		settle(c, i);
 	for (uint32_t i = 0; i < c->p->n_buffers; i++)
 		c->owner[i].settled = c->owner[i].last_write = 0;
 	c->log.n = c->step_log = 0;
@@ -176,6 +170,7 @@ log_write(Check *c, Write w)
 {
 	for (int i = 0; i < PLAN_REGS; i++)
 		w.r[i] = (uint32_t)c->r[i];
+	w.before = c->owner[w.buffer].last_write;
 	*vec_push(&c->log) = w;
 	c->owner[w.buffer].last_write = c->log.n;
 	c->owner[w.buffer].ever = true;
@@ -219,13 +214,13 @@ check_write(Check *c, uint32_t buffer, uint32_t view, const Strided *bytes)
 			if (box_inside(&o->frame, &o->owned.at[i],
 				&c->boxes.at[0]))
 				o->owned.at[i] = o->owned.at[--o->owned.n];
-	settle(c, buffer, true);
+	settle(c, buffer);
 	for (size_t i = 0; i < c->boxes.n; i++)
 		boxes_add(&o->frame, &o->owned, &c->boxes.at[i]);
 	if (o->owned.n > BOXES_MAX)
 		return too_irregular(c, buffer);
-	log_write(c, (Write){bytes->base, strided_end(bytes), buffer, c->pc,
-		view, {0}});
+	log_write(c, (Write){.first = bytes->base, .end = strided_end(bytes),
+		.buffer = buffer, .pc = c->pc, .view = view});
 	o->settled = c->log.n;
 	if (c->log.n >= LOG_MAX)
 		cut_log(c);
@@ -239,10 +234,11 @@ check_clobber(Check *c, const Place *work)
 {
 	if (!apart_from_loads(c, work->buffer, &work->bytes))
 		return false;
-	Write w = {work->first, work->end, work->buffer, c->pc, work->view, {0}};
+	Write w = {.first = work->first, .end = work->end,
+		.buffer = work->buffer, .pc = c->pc, .view = work->view};
 	for (int i = 0; i < PLAN_REGS; i++)
 		w.r[i] = (uint32_t)c->r[i];
-	settle(c, work->buffer, true);
+	settle(c, work->buffer);
 	log_write(c, w);
 	lose(c, work->buffer, &w);
 	c->owner[work->buffer].settled = c->log.n;
