@@ -15,7 +15,7 @@
 #include "cost.h"
 #include "program.h"
 
-enum { BEYOND = INT32_MAX, RUN_MAX = 48, SLICE_SIZES_MAX = 24 };
+enum { BEYOND = INT32_MAX, RUN_MAX = 48, PRICED = 16 };
 
 /* One reading of an operand's root. */
 typedef struct SpotUse {
@@ -37,6 +37,10 @@ typedef struct Spot {
 	bool repeatable;        /* may run once more in each iteration of a
 	                           loop over an axis that it lacks */
 	double seconds;         /* unsliced */
+	struct {
+		int64_t slices;
+		double seconds;
+	} priced[PRICED];       /* answers of cost_node, by slices */
 } Spot;
 
 typedef struct Stretch {

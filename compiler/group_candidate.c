@@ -132,6 +132,21 @@ inside_peak(const Context *c, const Candidate *x, const Slice *range)
 	return peak;
 }
 
+/* cost_node of a spot: the same few numbers of slices are asked for again and
+ * again. */
+static double
+sliced_seconds(const Stretch *s, int32_t i, int64_t slices)
+{
+	Spot *spot = &s->spots[i];
+	size_t at = (uint64_t)slices * 0x9e3779b97f4a7c15u >> 60;
+	if (spot->priced[at].slices != slices) {
+		spot->priced[at].slices = slices;
+		spot->priced[at].seconds = cost_node(s->profile, s->g,
+			&s->g->nodes.at[spot->node], slices);
+	}
+	return spot->priced[at].seconds;
+}
+
 /* Seconds of a spot in a context when its slice there is cut in `slices` more:
  * loops around it over an axis that it lacks repeat it. */
 static double
@@ -145,8 +160,7 @@ spot_seconds(const Context *c, int32_t i, int64_t slices)
 		else
 			repeats *= (double)x->count;
 	return repeats * (slices == 1 ? s->spots[i].seconds
-		: cost_node(s->profile, s->g, &s->g->nodes.at[s->spots[i].node],
-			slices));
+		: sliced_seconds(s, i, slices));
 }
 
 /* One spot without a loop. */
