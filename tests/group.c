@@ -117,7 +117,7 @@ try_program(uint64_t seed)
 	int code;
 	Source *s = arena_alloc(&a, sizeof *s);
 	state = seed;
-	make_source(s, pick(3) ? 0 : 3);
+	make_source(s, pick(3) ? 0 : 3, false);
 	write_source(s, path);
 	CompileOptions o = {.lang = {.path = path, .dtype = DT_F16,
 			.model = strstr(s->text, "pipeline") ? "loop" : "random"},

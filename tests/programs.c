@@ -12,8 +12,15 @@
 
 /* ---- compiling and running ---- */
 
+typedef struct Kind {
+	DType dtype;
+	int steps;              /* of the denoising loop; 0: there is none */
+	bool latents;           /* of each step are put out */
+	bool rare;
+} Kind;
+
 typedef struct Outcome {
-	char *bytes;
+	char *bytes;            /* of all outputs */
 	size_t n;
 	int64_t height;
 	uint32_t groups;
@@ -22,12 +29,13 @@ typedef struct Outcome {
 static int64_t groups, streamed, in_place;
 
 static Plan *
-compile(Arena *a, const char *path, int steps, DType dtype, SliceGoal goal,
+compile(Arena *a, const char *path, const Kind *kind, SliceGoal goal,
 	int64_t budget)
 {
 	Plan *plan = NULL;
-	CompileOptions o = {.lang = {.path = path, .dtype = dtype,
-			.model = steps ? "loop" : "random"},
+	CompileOptions o = {.lang = {.path = path, .dtype = kind->dtype,
+			.model = kind->steps ? "loop" : "random",
+			.keep_latents = kind->latents},
 		.device = "cpu", .goal = goal, .budget = budget, .threads = 2};
 	int code = compile_source(a, &o, &plan);
 	CHECK(code == EXIT_OK, "compiling for goal %d: exit code %d", (int)goal,
@@ -50,6 +58,15 @@ count_plan(const Plan *p)
 				&& p->buffers[k].first <= p->buffers[i].last;
 }
 
+static size_t
+port_size(const PlanPort *port)
+{
+	size_t n = (size_t)dtype_bytes((DType)port->dtype);
+	for (int k = 0; k < AXIS_MAX; k++)
+		n *= port->axes >> k & 1 ? (size_t)port->n[k] : 1;
+	return n;
+}
+
 static void
 run(Arena *a, const Plan *p, Outcome *out)
 {
@@ -69,12 +86,20 @@ run(Arena *a, const Plan *p, Outcome *out)
 	}
 	code = code == EXIT_OK ? vm_run(vm) : code;
 	CHECK(code == EXIT_OK, "%s", vm_error(vm));
-	const void *y = vm_output(vm, "y", &port);
-	out->n = (size_t)dtype_bytes((DType)port->dtype);
-	for (int k = 0; k < AXIS_MAX; k++)
-		out->n *= port->axes >> k & 1 ? (size_t)port->n[k] : 1;
-	out->bytes = arena_alloc(a, out->n);
-	memcpy(out->bytes, y, out->n);
+	for (int turn = 0; turn < 2; turn++) {
+		size_t at = 0;
+		for (uint32_t i = 0; i < p->n_outputs; i++) {
+			const void *y = vm_output(vm, p->strings
+				+ p->outputs[i].name, &port);
+			size_t n = port_size(port);
+			if (turn)
+				memcpy(out->bytes + at, y, n);
+			at += n;
+		}
+		out->n = at;
+		if (!turn)
+			out->bytes = arena_alloc(a, at);
+	}
 	CHECK(vm_times(vm)->measured_peak_bytes == p->head.arena_bytes,
 		"planned %lld, measured %lld", (long long)p->head.arena_bytes,
 		(long long)vm_times(vm)->measured_peak_bytes);
@@ -82,10 +107,10 @@ run(Arena *a, const Plan *p, Outcome *out)
 }
 
 static bool
-outcome(Arena *a, const char *path, int steps, DType dtype, SliceGoal goal,
+outcome(Arena *a, const char *path, const Kind *kind, SliceGoal goal,
 	int64_t budget, Outcome *out)
 {
-	Plan *p = compile(a, path, steps, dtype, goal, budget);
+	Plan *p = compile(a, path, kind, goal, budget);
 	if (!p)
 		return false;
 	*out = (Outcome){.height = p->head.arena_bytes, .groups = p->n_groups};
@@ -94,38 +119,59 @@ outcome(Arena *a, const char *path, int steps, DType dtype, SliceGoal goal,
 	return true;
 }
 
+/* Goals between the smallest plan and the one without loops. */
+static void
+try_budgets(Arena *a, const char *path, const Kind *kind, const Outcome *plain,
+	const Outcome *least)
+{
+	int tries = kind->rare ? 6 : 3;
+	for (int i = 0; i < tries; i++) {
+		Outcome other;
+		int64_t budget = least->height + (plain->height - least->height)
+			* i / tries;
+		SliceGoal goal = i + 1 < tries ? SLICE_BUDGET : SLICE_DEFAULT;
+		if (!outcome(a, path, kind, goal, budget, &other))
+			continue;
+		CHECK(!memcmp(plain->bytes, other.bytes, plain->n),
+			"budget %lld has other bits", (long long)budget);
+		CHECK(goal != SLICE_BUDGET || other.height <= budget);
+	}
+}
+
+static Kind
+pick_kind(bool rare)
+{
+	static const DType types[] = {DT_F32, DT_F32, DT_F16, DT_BF16};
+	Kind k = {.rare = rare};
+	k.steps = pick(3) ? 0 : 1 + (int)pick(4);
+	k.dtype = types[pick(4)];
+	k.latents = rare && k.steps && pick(2);
+	return k;
+}
+
+/* Every other program has ops that are seldom in models. */
 static void
 try_program(uint64_t seed, const char *path)
 {
-	static const DType types[] = {DT_F32, DT_F32, DT_F16, DT_BF16};
 	Arena a = {0};
 	Source *s = arena_alloc(&a, sizeof *s);
-	Outcome plain, least, other;
+	Outcome plain, least;
+	int before = test_bad;
 	state = seed;
-	int steps = pick(3) ? 0 : 1 + (int)pick(4), before = test_bad;
-	DType dtype = types[pick(4)];
-	make_source(s, steps);
+	Kind kind = pick_kind(seed % 2);
+	make_source(s, kind.steps, kind.rare);
 	write_source(s, path);
-	if (outcome(&a, path, steps, dtype, SLICE_NONE, 0, &plain)
-		&& outcome(&a, path, steps, dtype, SLICE_LEAST, 0, &least)) {
+	if (outcome(&a, path, &kind, SLICE_NONE, 0, &plain)
+		&& outcome(&a, path, &kind, SLICE_LEAST, 0, &least)) {
 		CHECK(plain.n == least.n && !memcmp(plain.bytes, least.bytes,
 			plain.n), "the smallest plan has other bits");
 		CHECK(least.height <= plain.height, "%lld, unsliced %lld",
 			(long long)least.height, (long long)plain.height);
-		for (int i = 0; i < 3; i++) {
-			int64_t budget = least.height + (plain.height
-				- least.height) * i / 3;
-			SliceGoal goal = i < 2 ? SLICE_BUDGET : SLICE_DEFAULT;
-			if (!outcome(&a, path, steps, dtype, goal, budget, &other))
-				continue;
-			CHECK(!memcmp(plain.bytes, other.bytes, plain.n),
-				"budget %lld has other bits", (long long)budget);
-			CHECK(goal != SLICE_BUDGET || other.height <= budget);
-		}
+		try_budgets(&a, path, &kind, &plain, &least);
 	}
 	if (test_bad > before)
 		printf("# seed %llu, %d steps, %s:\n%s", (unsigned long long)seed,
-			steps, dtype_name(dtype), s->text);
+			kind.steps, dtype_name(kind.dtype), s->text);
 	arena_free(&a);
 }
 
@@ -141,7 +187,7 @@ main(int argc, char **argv)
 	test("programs: every goal gives the same bits");
 	for (uint64_t i = 0; i < count; i++)
 		try_program(first + i, path);
-	printf("# %llu random programs, 5 plans each: %lld loops over slices, %lld "
+	printf("# %llu random programs, 5 or 8 plans each: %lld loops over slices, %lld "
 		"loads beside kernels, %lld results in place\n",
 		(unsigned long long)count, (long long)groups,
 		(long long)streamed, (long long)in_place);
