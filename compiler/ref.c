@@ -55,12 +55,22 @@ through_expand(Ref *r, AxisSet operand)
 }
 
 /* The merged axis walks the fastest of those it is made of: in a dense root the
- * others follow by themselves. */
+ * others follow by themselves.  One index of it is one index of each. */
 static bool
-through_merge(Ref *r, const Attr *t, bool dense)
+through_merge(Ref *r, const Attr *t, const Type *operand, bool dense)
 {
 	int last = 15 - __builtin_clz((unsigned)t->over << 16);
-	if (!dense || r->fix[t->axis] >= 0)
+	int64_t index = r->fix[t->axis];
+	if (index >= 0) {
+		r->fix[t->axis] = -1;
+		for (int a = AXIS_MAX; a-- > 0;)
+			if (t->over >> a & 1) {
+				r->fix[a] = index % operand->n[a];
+				index /= operand->n[a];
+			}
+		return true;
+	}
+	if (!dense)
 		return false;
 	for (int a = 0; a < AXIS_MAX; a++)
 		if (r->axis[a] == t->axis)
@@ -80,7 +90,8 @@ resolve_part(const Graph *g, uint32_t node, Ref *r)
 		else if (n->op == OP_expand)
 			through_expand(r, x->type.axes);
 		else if (n->op == OP_merge) {
-			if (!through_merge(r, &n->attr, is_root(g, n->in[0])))
+			if (!through_merge(r, &n->attr, &x->type,
+				is_root(g, n->in[0])))
 				return false;
 		} else if (n->op == OP_join)
 			return false;
