@@ -174,7 +174,8 @@ price_single(const Context *c, Candidate *x)
 		x->peak += c->bytes[x->first];
 	if (q >= c->from && c->bytes[q] == c->bytes[x->first])
 		x->peak -= c->bytes[q];
-	x->seconds = spot_seconds(c, x->first, 1) + (double)c->slices * c->s->load_seconds[x->first];
+	x->seconds = spot_seconds(c, x->first, 1)
+		+ (double)c->slices * c->s->load_seconds[x->first];
 }
 
 /* Whether all of the run that read spot q read exactly the slice that spot i

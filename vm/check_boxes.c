@@ -123,6 +123,52 @@ frame_make(Frame *f, int64_t *stride, size_t n, int64_t bytes)
 	f->r[f->k - 1] = INT64_MAX / 2;
 }
 
+static bool
+convert_inside(const Frame *f, const Strided *a, size_t limit, BoxList *out);
+
+/* What an axis (`source`, -1: the run) covers when it goes over the edge of a
+ * digit: up to the edge, whole rounds, and the rest.  `at`: the digit; `count`:
+ * how many of its steps there are. */
+static bool
+convert_over_edge(const Frame *f, const Strided *a, int i, int source, int64_t at,
+	int64_t count, size_t limit, BoxList *out)
+{
+	int64_t unit = f->d[i] / (source < 0 ? 1 : a->s[source]);
+	Strided part = *a;
+	while (count) {
+		int64_t n = at ? min64(count, f->r[i] - at)
+			: count >= f->r[i] ? count / f->r[i] * f->r[i] : count;
+		if (source < 0)
+			part.run = n * unit;
+		else
+			part.n[source] = n * unit;
+		if (!convert_inside(f, &part, limit, out))
+			return false;
+		part.base += n * f->d[i];
+		count -= n;
+		at = 0;
+	}
+	return true;
+}
+
+/* A box for each index of an axis that does not fit the frame. */
+static bool
+convert_singly(const Frame *f, const Strided *a, int odd, size_t limit,
+	BoxList *out)
+{
+	Strided one = *a;
+	size_t behind = (size_t)(a->nd - odd - 1);
+	memmove(one.n + odd, one.n + odd + 1, behind * sizeof *one.n);
+	memmove(one.s + odd, one.s + odd + 1, behind * sizeof *one.s);
+	one.nd--;
+	for (int64_t i = 0; i < a->n[odd]; i++) {
+		one.base = a->base + i * a->s[odd];
+		if (!convert_inside(f, &one, limit, out))
+			return false;
+	}
+	return true;
+}
+
 /* `a` lies inside the buffer.  Digit by digit upwards; the run is the axis of
  * stride 1. */
 static bool
@@ -149,52 +195,20 @@ convert_inside(const Frame *f, const Strided *a, size_t limit, BoxList *out)
 		box.hi[i] = digit[i] + carry;
 		if (box.hi[i] <= f->r[i]) {
 			carry = 1;
-			continue;
-		}
-		if (!digit[i] && carry % f->r[i] == 0) {
+		} else if (!digit[i] && carry % f->r[i] == 0) {
 			box.hi[i] = f->r[i];
 			carry /= f->r[i];
-			continue;
+		} else {
+			return convert_over_edge(f, a, i, source, digit[i], carry,
+				limit, out);
 		}
-		/* over the edge: up to it, whole rounds, and the rest */
-		int64_t unit = f->d[i] / (source < 0 ? 1 : a->s[source]);
-		int64_t left = carry, at = digit[i], base = a->base;
-		while (left) {
-			int64_t n = at ? min64(left, f->r[i] - at)
-				: left >= f->r[i] ? left / f->r[i] * f->r[i] : left;
-			Strided part = *a;
-			part.base = base;
-			if (source < 0)
-				part.run = n * unit;
-			else
-				part.n[source] = n * unit;
-			if (!convert_inside(f, &part, limit, out))
-				return false;
-			base += n * f->d[i];
-			left -= n;
-			at = 0;
-		}
-		return true;
 	}
-	if (next == a->nd && carry == 1) {
-		if (out->n >= limit)
-			return false;
-		*vec_push(out) = box;
-		return true;
-	}
-	/* one box for each index of the axis that does not fit */
-	int odd = next < a->nd ? next : a->nd - 1;
-	Strided one = *a;
-	memmove(one.n + odd, one.n + odd + 1,
-		(size_t)(a->nd - odd - 1) * sizeof *one.n);
-	memmove(one.s + odd, one.s + odd + 1,
-		(size_t)(a->nd - odd - 1) * sizeof *one.s);
-	one.nd--;
-	for (int64_t i = 0; i < a->n[odd]; i++) {
-		one.base = a->base + i * a->s[odd];
-		if (!convert_inside(f, &one, limit, out))
-			return false;
-	}
+	if (next < a->nd || carry > 1)
+		return convert_singly(f, a, next < a->nd ? next : a->nd - 1, limit,
+			out);
+	if (out->n >= limit)
+		return false;
+	*vec_push(out) = box;
 	return true;
 }
 
