@@ -26,7 +26,8 @@ type_of(DType t, int64_t f, int64_t h, int64_t w, int64_t c)
 	const int64_t n[] = {f, h, w, c};
 	for (int i = 0; i < 4; i++) {
 		x.n[axis[i]] = n[i];
-		x.axes |= n[i] ? AXIS_BIT(axis[i]) : 0;
+		if (n[i])
+			x.axes |= AXIS_BIT(axis[i]);
 	}
 	return x;
 }
