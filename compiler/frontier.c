@@ -57,7 +57,7 @@ try_resident(Tries *t, int64_t most)
 	Grouper g;
 	grouper_begin(&g, t->p);
 	for (int i = 0; i < FRONTIER_TRIES; i++) {
-		grouper_apply(&g, budget_between(g.floor, most, i), 0);
+		grouper_apply(&g, budget_between(g.least, most, i), 0);
 		*vec_push(&t->point) = take_point(t->p);
 	}
 	grouper_end(&g);

@@ -18,7 +18,7 @@ typedef struct Decision {
 	size_t nloops;
 	NodePlan *plan;
 	bool *streamed;
-	int64_t height;
+	int64_t height, floor;
 } Decision;
 
 static void *
@@ -39,6 +39,7 @@ decision_keep(const Program *p, Decision *d)
 	d->plan = copy_array(p->arena, p->plan, n, sizeof *d->plan);
 	d->streamed = copy_array(p->arena, p->streamed, n, sizeof(bool));
 	d->height = p->height;
+	d->floor = p->floor;
 }
 
 static void
@@ -50,6 +51,7 @@ decision_take(Program *p, const Decision *d)
 		*vec_push(&p->loops) = d->loop[i];
 	memcpy(p->plan, d->plan, n * sizeof *d->plan);
 	memcpy(p->streamed, d->streamed, n * sizeof(bool));
+	p->floor = d->floor;
 	program_measure(p, d->height);
 }
 
@@ -88,11 +90,11 @@ streamed(Chooser *c)
 	return &c->streamed;
 }
 
-/* Whether it is worth a try: the floor is an estimate. */
+/* Whether it is worth a try: the least limit is an estimate. */
 static bool
 in_reach(const Grouper *g, int64_t budget)
 {
-	return g->floor <= add_sz(budget, budget / 16);
+	return g->least <= add_sz(budget, budget / 16);
 }
 
 bool
@@ -117,7 +119,7 @@ chooser_within(Chooser *c, int64_t budget)
 
 enum { LOWEST_TRIES = 4 };
 
-/* The lowest height with all weights streamed.  A limit at the floor leaves no
+/* The lowest height with all weights streamed.  The least limit leaves no
  * room for gaps, so a little more may be less in the end. */
 static void
 lowest_streamed(Chooser *c)
@@ -125,7 +127,7 @@ lowest_streamed(Chooser *c)
 	Grouper *g = streamed(c);
 	Decision best = {.height = INT64_MAX};
 	for (int i = 0; i < LOWEST_TRIES; i++) {
-		int64_t limit = g->floor + g->floor / 64 * i;
+		int64_t limit = g->least + g->least / 64 * i;
 		if (limit >= best.height)
 			break;
 		grouper_apply(g, limit, limit);
@@ -157,11 +159,13 @@ choose(Program *p)
 	const CompileOptions *o = p->options;
 	Chooser c;
 	chooser_begin(&c, p);
-	if (o->bare) {
+	if (o->goal == SLICE_NONE) {
+		p->floor = resident(&c)->floor;
+	} else if (o->bare) {
 		grouper_apply_least(streamed(&c));
 	} else if (o->goal == SLICE_DEFAULT) {
 		Grouper *g = resident(&c);
-		grouper_apply(g, grouper_least_limit(g, g->floor - 1, g->high,
+		grouper_apply(g, grouper_least_limit(g, g->least - 1, g->high,
 			p->unsliced_seconds * DEFAULT_SLOWDOWN), 0);
 	} else if (o->goal == SLICE_LEAST || !chooser_within(&c, o->budget)) {
 		chooser_least(&c);
@@ -204,6 +208,5 @@ void
 pass_group(Program *p)
 {
 	groups_none(p);
-	if (p->options->goal != SLICE_NONE)
-		choose(p);
+	choose(p);
 }

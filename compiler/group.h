@@ -143,11 +143,12 @@ typedef struct Grouper {
 	Arena scratch;
 	Context *stage[ST_COUNT];
 	double times[ST_COUNT]; /* how often the stage runs */
-	int64_t floor;          /* no limit below is feasible */
+	int64_t least;          /* no limit below is feasible */
+	int64_t floor;          /* no slicing needs less (path_floor) */
 	int64_t high;           /* a limit that is */
 } Grouper;
 
-/* Prepares all stages of an ordered program, and finds p->floor; streamed
+/* Prepares all stages of an ordered program; streamed
  * weights are those of p->streamed. */
 void grouper_begin(Grouper *g, Program *p);
 void grouper_end(Grouper *g);
@@ -157,13 +158,13 @@ double grouper_seconds(const Grouper *g, int64_t limit);
  * feasible. */
 int64_t grouper_least_limit(const Grouper *g, int64_t lo, int64_t hi,
 	double seconds);
-/* Makes the program's loops, and measures it (program_measure). */
+/* Makes the program's loops, measures it (program_measure), sets p->floor. */
 void grouper_apply(Grouper *g, int64_t limit, int64_t within);
 /* Each stage with the fewest bytes that it can do with. */
 void grouper_apply_least(Grouper *g);
 /* As grouper_apply for a height: gaps and alignment can cost a little more than the sum
- * of what lives, so it asks for less until the budget holds or the floor is
- * reached. */
+ * of what lives, so it asks for less until the budget holds or g->least
+ * is reached. */
 void grouper_meet(Grouper *g, int64_t budget);
 /* No loops at all. */
 void groups_clear(Program *p);

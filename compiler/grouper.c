@@ -115,6 +115,7 @@ grouper_apply(Grouper *g, int64_t limit, int64_t within)
 	for (int i = 0; i < ST_COUNT; i++)
 		if (g->stage[i])
 			apply_path(g->p, g->stage[i], limit, LOOP_NONE, 0);
+	g->p->floor = g->floor;
 	program_measure(g->p, within);
 }
 
@@ -124,11 +125,10 @@ grouper_begin(Grouper *g, Program *p)
 	*g = (Grouper){.p = p};
 	make_stages(g);
 	g->high = 4 * p->unsliced_height;
-	g->floor = grouper_least_limit(g, 0, g->high, 1e300);
-	p->floor = 0;
+	g->least = grouper_least_limit(g, 0, g->high, 1e300);
 	for (int i = 0; i < ST_COUNT; i++)
 		if (g->stage[i])
-			p->floor = max64(p->floor, path_floor(g->stage[i]));
+			g->floor = max64(g->floor, path_floor(g->stage[i]));
 }
 
 void
@@ -165,6 +165,7 @@ grouper_apply_least(Grouper *g)
 		if (g->stage[i])
 			apply_path(g->p, g->stage[i], stage_least(g, i),
 				LOOP_NONE, 0);
+	g->p->floor = g->floor;
 	program_measure(g->p, 0);
 }
 
@@ -173,11 +174,11 @@ enum { MEET_TRIES = 6 };
 void
 grouper_meet(Grouper *g, int64_t budget)
 {
-	int64_t limit = max64(budget, g->floor);
+	int64_t limit = max64(budget, g->least);
 	grouper_apply(g, limit, budget);
 	for (int i = 0; i < MEET_TRIES && g->p->height > budget
-		&& limit > g->floor; i++) {
-		limit = max64(limit - (g->p->height - budget), g->floor);
+		&& limit > g->least; i++) {
+		limit = max64(limit - (g->p->height - budget), g->least);
 		grouper_apply(g, limit, budget);
 	}
 }

@@ -94,9 +94,9 @@ check_limits(Grouper *g, uint64_t seed)
 {
 	Program *p = g->p;
 	double seconds = INFINITY;
-	int64_t most = max64(p->unsliced_height, g->floor);
+	int64_t most = max64(p->unsliced_height, g->least);
 	for (int i = 0; i < LIMITS; i++) {
-		int64_t limit = g->floor + (most - g->floor) * i / (LIMITS - 1);
+		int64_t limit = g->least + (most - g->least) * i / (LIMITS - 1);
 		double now = grouper_seconds(g, limit);
 		CHECK(now <= seconds, "seed %llu: more memory, more time",
 			(unsigned long long)seed);
