@@ -162,9 +162,20 @@ count_pipeline(const char *path, const char *const *set, size_t n_set)
 	tensors_close(&noise);
 }
 
+/* Loads that run beside kernels. */
+static int
+loads_beside(const Plan *p)
+{
+	int n = 0;
+	for (uint32_t i = 0; i + 1 < p->n_code; i++)
+		n += p->code[i].op == CTL_load && (p->code[i + 1].op != CTL_wait
+			|| p->code[i + 1].a != p->code[i].a);
+	return n;
+}
+
 /* A model compiled alone, on generated weights; its inputs are zeros. */
 static void
-count_model(const char *path, const char *config, DType dtype,
+count_model(const char *path, const char *config, DType dtype, SliceGoal goal,
 	const char *const *define, size_t ndefine)
 {
 	int code;
@@ -174,7 +185,7 @@ count_model(const char *path, const char *config, DType dtype,
 	const char *text = arena_read_file(&arena, config, 1 << 20, &size);
 	const Json *json = text ? json_parse(&arena, text, size, 16, &e) : NULL;
 	LangConfig c = {"", config, json};
-	CompileOptions o = {.device = "cpu", .threads = 2, .lang = {
+	CompileOptions o = {.device = "cpu", .threads = 2, .goal = goal, .lang = {
 		.path = path, .dtype = dtype, .define = define,
 		.ndefine = ndefine, .config = &c, .nconfig = 1}};
 	CHECK(json, "%s", config);
@@ -182,6 +193,7 @@ count_model(const char *path, const char *config, DType dtype,
 	CHECK(!code);
 	if (code)
 		return;
+	CHECK(goal != SLICE_LEAST || loads_beside(p) > 0);
 	WeightSource *w = weights_generated(&arena, p, 1);
 	Vm *vm = vm_open(p, &(VmOptions){.threads = 2});
 	code = vm_bind(vm, w);
@@ -208,8 +220,12 @@ nothing_allocated(void)
 		snprintf(name, sizeof name, "nor does a decoder in %s",
 			dtype_name(d));
 		test(name);
-		count_model("vae_decode.slu", vae, d, small, COUNT_OF(small));
+		count_model("vae_decode.slu", vae, d, SLICE_DEFAULT, small,
+			COUNT_OF(small));
 	}
+	test("nor does a thread that reads weights beside kernels");
+	count_model("vae_decode.slu", vae, DT_F16, SLICE_LEAST, small,
+		COUNT_OF(small));
 }
 
 /* ---- each allocation fails once ---- */

@@ -23,7 +23,7 @@ struct Loader {
 	uint32_t *queue;        /* ring of `capacity` weights */
 	uint64_t capacity, queued, taken, done;
 	uint64_t *number;       /* by weight: of its last load, from 1 */
-	bool quit;
+	bool ready, quit;
 	int code;               /* of the first failure */
 	double seconds;
 	char error[LOADER_ERROR];
@@ -42,8 +42,10 @@ loader_main(void *user)
 {
 	Loader *l = user;
 	char err[LOADER_ERROR];
-	omp_set_num_threads(1);
+	omp_set_num_threads(1);         /* allocates, once for a thread */
 	pthread_mutex_lock(&l->mutex);
+	l->ready = true;
+	pthread_cond_broadcast(&l->progress);
 	for (;;) {
 		while (!l->quit && l->taken == l->queued)
 			pthread_cond_wait(&l->work, &l->mutex);
@@ -84,6 +86,10 @@ loader_start(Arena *host, const Plan *p, WeightSource *s, char *arena)
 	pthread_cond_init(&l->progress, NULL);
 	if (pthread_create(&l->thread, NULL, loader_main, l))
 		return NULL;
+	pthread_mutex_lock(&l->mutex);
+	while (!l->ready)
+		pthread_cond_wait(&l->progress, &l->mutex);
+	pthread_mutex_unlock(&l->mutex);
 	return l;
 }
 
