@@ -3,8 +3,9 @@
  *
  * A node makes one value and reads others.  While it runs, its result, its
  * workspace and all that it reads live; after it, what nothing reads any more
- * goes.  (Three phases, not a net number: Kahn's and Liu's classical model of
- * pebbling with sizes.)
+ * goes.  (Three phases, not a net number: the generalised pebble game of Liu,
+ * "An application of generalized tree pebbling to sparse matrix factorization",
+ * 1987, on graphs.)
  */
 #ifndef SLUICE_ORDER_H
 #define SLUICE_ORDER_H
