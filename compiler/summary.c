@@ -66,8 +66,6 @@ predict(Emitter *e)
 	}
 }
 
-typedef struct Change { uint32_t at; int64_t bytes; } Change;
-
 /* Largest sum of live bytes of the weights. */
 static int64_t
 weights_peak(const Emitter *e)
