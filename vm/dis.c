@@ -57,12 +57,6 @@ dis_affine(char *buf, const Affine *a)
 	return buf;
 }
 
-void
-dis_name(const char *s, FILE *out)
-{
-	print_clean_line(out, s);
-}
-
 static bool
 constant(const Affine *a, int64_t value)
 {
@@ -83,12 +77,13 @@ print_axis(const Plan *p, int axis, FILE *out)
 {
 	const char *name = p->strings + p->head.axis_name[axis];
 	if (*name)
-		dis_name(name, out);
+		print_clean_line(out, name);
 	else
 		fprintf(out, "axis%d", axis);
 }
 
-void
+/* The axes' names, with commas between them. */
+static void
 dis_axes(const Plan *p, AxisSet axes, FILE *out)
 {
 	const char *comma = "";
@@ -121,7 +116,7 @@ print_view(const Plan *p, uint32_t view, FILE *out)
 {
 	const PlanView *v = &p->views[view];
 	const char *comma = "";
-	dis_name(p->strings + p->buffers[v->buffer].name, out);
+	print_clean_line(out, p->strings + p->buffers[v->buffer].name);
 	fprintf(out, "#%u", v->buffer);
 	if (v->base)
 		fprintf(out, "%+" PRId64, v->base);
@@ -203,9 +198,9 @@ static void
 print_weight_name(const Plan *p, uint32_t w, FILE *out)
 {
 	const char *component = p->strings + p->weights[w].component;
-	dis_name(component, out);
+	print_clean_line(out, component);
 	fputs(*component ? "." : "", out);
-	dis_name(p->strings + p->weights[w].name, out);
+	print_clean_line(out, p->strings + p->weights[w].name);
 }
 
 void
@@ -250,9 +245,9 @@ print_header(const Plan *p, FILE *out)
 {
 	const PlanHeader *h = &p->head;
 	fputs("plan ", out);
-	dis_name(p->strings + h->name, out);
+	print_clean_line(out, p->strings + h->name);
 	fprintf(out, "  format %u  target ", h->version);
-	dis_name(p->strings + h->target, out);
+	print_clean_line(out, p->strings + h->target);
 	fprintf(out, "  type %s  threads %u  steps %u\n",
 		dtype_name((DType)h->dtype), h->threads, h->steps);
 	print_bytes("arena", h->arena_bytes, out);
@@ -265,7 +260,7 @@ print_header(const Plan *p, FILE *out)
 	fprintf(out, "%-16s %.4g s, unsliced %.4g s, %.4g flop, profile ",
 		"predicted", h->predicted_seconds, h->unsliced_seconds,
 		h->flops);
-	dis_name(p->strings + h->profile, out);
+	print_clean_line(out, p->strings + h->profile);
 	fprintf(out, "\n%-16s order %s, placement %s\n", "proven",
 		h->order_proven ? "yes" : "no",
 		h->placement_proven ? "yes" : "no");
@@ -282,7 +277,7 @@ print_buffers(const Plan *p, FILE *out)
 			"%6u-%-6u  ", i, b->offset, b->bytes,
 			dis_role_name((BufferRole)b->role),
 			dtype_name((DType)b->dtype), b->first, b->last);
-		dis_name(p->strings + b->name, out);
+		print_clean_line(out, p->strings + b->name);
 		fputc('\n', out);
 	}
 }
@@ -294,7 +289,7 @@ print_ports(const Plan *p, const char *kind, const PlanPort *x, uint32_t n,
 	for (uint32_t i = 0; i < n; i++, x++) {
 		const char *comma = "";
 		fprintf(out, "%s ", kind);
-		dis_name(p->strings + x->name, out);
+		print_clean_line(out, p->strings + x->name);
 		fprintf(out, "#%u: %s[", x->buffer, dtype_name((DType)x->dtype));
 		for (int a = 0; a < AXIS_MAX; a++)
 			if (x->axes >> a & 1) {
@@ -332,7 +327,7 @@ print_phase(const Plan *p, const PlanPhase *x, FILE *out)
 {
 	char text[32];
 	fputs("\nphase ", out);
-	dis_name(p->strings + x->name, out);
+	print_clean_line(out, p->strings + x->name);
 	fprintf(out, "  %u-%u  peak %s at %u\n", x->first, x->last,
 		format_bytes(text, x->peak_bytes), x->peak_insn);
 }
@@ -345,7 +340,7 @@ print_group(const Plan *p, uint32_t i, FILE *out)
 	fprintf(out, "group %u  ", i);
 	print_axis(p, g->axis, out);
 	fprintf(out, ":%" PRId64 "x%" PRId64 "  ", g->count, g->slice);
-	dis_name(p->strings + g->name, out);
+	print_clean_line(out, p->strings + g->name);
 	fprintf(out, "  peak %s\n", format_bytes(text, g->peak_bytes));
 }
 
@@ -371,7 +366,7 @@ print_code(const Plan *p, FILE *out)
 		const char *scope = p->strings + p->debugs[in->debug].scope;
 		if (in->op < CTL_BASE && *scope) {
 			fputs("  ; ", out);
-			dis_name(scope, out);
+			print_clean_line(out, scope);
 		}
 		fputc('\n', out);
 		depth += in->op == CTL_loop;
@@ -387,7 +382,7 @@ plan_print(const Plan *p, FILE *out)
 	print_ports(p, "output", p->outputs, p->n_outputs, out);
 	for (uint32_t i = 0; i < p->n_tables; i++) {
 		fputs("table ", out);
-		dis_name(p->strings + p->tables[i].name, out);
+		print_clean_line(out, p->strings + p->tables[i].name);
 		fprintf(out, "#%u: %" PRId64 " bytes\n", p->tables[i].buffer,
 			p->tables[i].bytes);
 	}

@@ -9,9 +9,5 @@ enum { DIS_AFFINE = 192 };
 const char *dis_role_name(BufferRole role);
 /* "4r1-1" into `buf` (DIS_AFFINE bytes); returns it. */
 char *dis_affine(char *buf, const Affine *a);
-/* A name from the file on one line, without control characters. */
-void dis_name(const char *s, FILE *out);
-/* The axes' names, with commas between them. */
-void dis_axes(const Plan *p, AxisSet axes, FILE *out);
 
 #endif

@@ -22,7 +22,9 @@ view_clear(View *v)
 	}
 }
 
-void
+/* The View of plan view `view` for the registers r[PLAN_REGS]; `arena` is where
+ * the plan's byte 0 lies. */
+static void
 view_build(const Plan *p, char *arena, uint32_t view, const int64_t *r,
 	View *out)
 {

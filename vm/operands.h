@@ -12,10 +12,6 @@
 /* result, operands, workspace */
 enum { ARGS_MAX = OPERANDS_MAX + 2 };
 
-/* The View of plan view `view` for the registers r[PLAN_REGS]; `arena` is where
- * the plan's byte 0 lies. */
-void view_build(const Plan *p, char *arena, uint32_t view, const int64_t *r,
-	View *out);
 /* All operands of a compute instruction into args[0 .. noperands - 1]; the rest
  * of args[ARGS_MAX] is marked absent. */
 void operands_build(const Plan *p, char *arena, const PlanInsn *insn,

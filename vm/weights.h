@@ -30,7 +30,5 @@ size_t component_of(const Plan *p, const PlanWeight *w, const Component *c,
 /* Elements of a weight; false when its shape, layout and buffer do not agree
  * (a plan that no compiler made). */
 bool weight_elements(const Plan *p, const PlanWeight *w, int64_t *elements);
-/* Whether the tensor is of a type that weights are read from. */
-bool weight_type_ok(const Tensor *t);
 
 #endif

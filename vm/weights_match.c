@@ -72,7 +72,8 @@ weight_elements(const Plan *p, const PlanWeight *w, int64_t *elements)
 		&& mul_ok(rows, cols, &m) && mul_ok(m, w->taps, &m) && m == n;
 }
 
-bool
+/* Whether the tensor is of a type that weights are read from. */
+static bool
 weight_type_ok(const Tensor *t)
 {
 	return t->dtype == DT_F32 || t->dtype == DT_F16 || t->dtype == DT_BF16
