@@ -28,7 +28,7 @@ CFLAGS   += -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(WERROR) -fopenmp \
 LDLIBS    = -lyaml -lpng -lgif -lxxhash -lutf8proc -lpthread -ldl -lm
 # The kernels' arithmetic: vectorised, but no reassociation and no contraction,
 # so that a slice has the bits of the whole.  They are built once for each level
-# of instruction sets; kernels/table.c picks one at run time.
+# of instruction sets; kernels/target.c picks one at run time.
 KERNEL_FLAGS = -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math
 MACHINE     := $(shell $(CC) -dumpmachine 2>/dev/null || uname -m)
 LEVELS      := base $(if $(filter x86_64%,$(MACHINE)),avx2 avx512)
@@ -41,13 +41,14 @@ PACKAGES = gcc libc6-dev flex bison libyaml-dev libxxhash-dev libgif-dev \
 FUZZ_PACKAGES = clang libclang-rt-dev libomp-dev
 HEADERS  = gif_lib.h png.h utf8proc.h xxhash.h yaml.h
 
-SRC      := $(wildcard ir/*.c lang/*.c compiler/*.c vm/*.c kernels/*.c)
+ROOMS    := ir ir/* lang lang/* compiler compiler/* vm vm/* kernels
+SRC      := $(wildcard $(ROOMS:%=%/*.c))
 CPU_SRC  := $(wildcard kernels/cpu/*.c)
-LIB_SRC  := $(filter-out compiler/main.c,$(SRC))
-GEN      := lang/gram.o lang/scan.o lang/builtins.o compiler/report_assets.o
+LIB_SRC  := $(filter-out compiler/cli/main.c,$(SRC))
+GEN      := lang/gram.o lang/scan.o lang/builtins.o compiler/explain/report_assets.o
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o) $(addprefix $(BUILD)/,$(GEN)) \
 	$(LEVELS:%=$(BUILD)/kernels_%.o)
-TEST_SRC := $(wildcard tests/*.c)
+TEST_SRC := $(filter-out tests/lib/% tests/fuzz/% tests/tools/%,$(wildcard tests/*/*.c))
 TESTS    := $(TEST_SRC:%.c=$(BUILD)/%)
 TOOLS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 FUZZ     := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -56,7 +57,7 @@ override V := $(filter @,$(V))  # V= and V=1 show the commands
 
 all: $(BUILD)/sluice
 
-$(BUILD)/sluice: $(BUILD)/compiler/main.o $(LIB_OBJ)
+$(BUILD)/sluice: $(BUILD)/compiler/cli/main.o $(LIB_OBJ)
 	@echo link $@
 	$(V)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -107,17 +108,18 @@ $(BUILD)/lang/%.o: $(BUILD)/lang/%.c
 	$(V)$(CC) $(CFLAGS) -c -o $@ $<
 $(filter $(BUILD)/lang/%.o,$(LIB_OBJ)): | $(BUILD)/lang/gram.h $(BUILD)/lang/scan.h
 # The folder is newer when an example was added or removed.
-$(BUILD)/lang/builtins.c: $(wildcard examples/*.slu) examples tests/embed.sh
+$(BUILD)/lang/builtins.c: $(wildcard examples/*.slu) examples compiler/embed.sh
 	@mkdir -p $(@D)
-	$(V)sh tests/embed.sh lang_builtins examples/*.slu > $@
-$(BUILD)/compiler/report_assets.c: compiler/report.css compiler/report.js tests/embed.sh
+	$(V)sh compiler/embed.sh lang_builtins examples/*.slu > $@
+$(BUILD)/compiler/explain/report_assets.c: compiler/explain/report.css compiler/explain/report.js compiler/embed.sh
 	@mkdir -p $(@D)
-	$(V)sh tests/embed.sh report_assets compiler/report.css compiler/report.js > $@
-$(BUILD)/compiler/report_assets.o: $(BUILD)/compiler/report_assets.c
+	$(V)sh compiler/embed.sh report_assets compiler/explain/report.css compiler/explain/report.js > $@
+$(BUILD)/compiler/explain/report_assets.o: $(BUILD)/compiler/explain/report_assets.c
 	@echo cc $<
 	$(V)$(CC) $(CFLAGS) -c -o $@ $<
 
-# ---- tests: each tests/X.c is a program, each tests/X.sh a script; both print
+# ---- tests: each tests/ROOM/X.c is a program, each tests/ROOM/X.sh a
+# script; both print
 # "ok NAME" or "not ok NAME" lines (tests/run.sh counts them) ----
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB_OBJ)
 	$(V)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
@@ -135,12 +137,12 @@ check-asan:
 
 # Builds the memory gate without each of its checks in turn; the tests must
 # notice that.
-MUTATE_OBJ := $(BUILD)/tests/check.o $(BUILD)/tests/check_loads.o
+MUTATE_OBJ := $(BUILD)/tests/vm/check.o $(BUILD)/tests/vm/check_loads.o
 mutate: $(MUTATE_OBJ) $(LIB_OBJ)
-	$(V)n=0; for id in $$(sed -n 's/^CHECK(\([0-9]*\),.*/\1/p' vm/check.def); do \
+	$(V)n=0; for id in $$(sed -n 's/^CHECK(\([0-9]*\),.*/\1/p' vm/gates/check.def); do \
 		noticed=; for test in $(MUTATE_OBJ); do \
 			$(CC) $(CFLAGS) -DSLUICE_DROP_CHECK=$$id -o $(BUILD)/mutant \
-				vm/check_place.c $$test \
+				vm/gates/check_place.c $$test \
 				$(filter-out %/check_place.o,$(LIB_OBJ)) \
 				$(LDLIBS) || exit 1; \
 			$(BUILD)/mutant >$(BUILD)/mutant.log || noticed=1; done; \
@@ -185,7 +187,7 @@ $(BUILD)/seeds_plan: $(BUILD)/sluice $(wildcard tests/fuzz/plans/*.slu)
 # ---- documentation that is made from the source ----
 docs: $(BUILD)/sluice $(BUILD)/tests/tools/ops_doc
 	$(V)$(BUILD)/tests/tools/ops_doc > docs/ops.md
-	$(V)BUILD=$(BUILD) sh tests/docs_tour.sh --write
+	$(V)BUILD=$(BUILD) sh tests/docs/docs_tour.sh --write
 
 # The two pictures of docs/, after a change to how plans are drawn.
 pictures: $(BUILD)/sluice
@@ -202,7 +204,7 @@ profile: $(BUILD)/sluice
 		-o $(BUILD)/profile.yaml
 	{ echo '/* seconds for f32, f16, bf16: written by `make profile` */'; \
 	sed -n 's/^  \([a-z_]*\): \[\(.*\)\]/SECONDS(\1, \2)/p' \
-		$(BUILD)/profile.yaml; } > compiler/profile_cpu.def
+		$(BUILD)/profile.yaml; } > compiler/cost/profile_cpu.def
 
 # The small model's video: what a newcomer sees first.
 demo: $(BUILD)/sluice

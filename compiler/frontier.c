@@ -1,7 +1,7 @@
 /* frontier.c - how much time less memory costs: the program under many budgets,
  * with its weights resident, and streamed.
  */
-#include "group.h"
+#include "compiler/schedule/group.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,7 +4,9 @@
  * with a place for every byte, the last of them into a plan; the plan goes
  * through the same three gates as one that comes from a file.
  */
-#include "program.h"
+#include "compiler/program.h"
+#include "vm/gates/gates.h"
+#include "compiler/explain/summary.h"
 
 #include <string.h>
 

@@ -1,24 +1,20 @@
 /* program.h - what the passes share while a graph becomes a plan: the graph,
  * the order of its nodes with the loops around them, lifetimes and places.
  *
- *   canon.c     canonical form: folding, common subexpressions, dead nodes,
- *               copies where a value cannot be a view
- *   fuse.c      epilogues
- *   hoist.c     work that does not depend on the step, or only on the step
- *   order.c     the order of nodes (order_search.c finds it)
- *   group.c     loops over slices
- *   prefetch.c  loads of weights moved ahead of their use
- *   code.c      order and loops to a list of steps (instructions to be)
- *   live.c      storages and their lifetimes over that list (inplace.c: and
- *               which stand where another died)
- *   layout.c    their offsets
- *   emit.c      steps and places to a Plan
- *   dump.c      any of this as text
+ *   passes/     canonical form, epilogues, work that leaves the step loop
+ *   schedule/   the order of nodes, loops over slices, streamed weights and
+ *               when their loads begin
+ *   memory/     order and loops to a list of steps (instructions to be),
+ *               storages with their lifetimes over it, their offsets
+ *   emit/       steps and places to a Plan; any of this as text
  */
 #ifndef SLUICE_PROGRAM_H
 #define SLUICE_PROGRAM_H
 
-#include "compiler.h"
+#include "compiler/compiler.h"
+#include "compiler/place/place.h"
+#include "ir/view.h"
+#include "kernels/kernels.h"
 
 enum { LOOP_NONE = -1, LOOPS_DEEP = PLAN_REGS };
 
@@ -107,34 +103,16 @@ typedef struct Program {
 	Plan *out;
 } Program;
 
-/* ---- ref.c: how a value is addressed in its root ----
- * Views make no bytes: a value that is a view of a view ... of a root is
- * addressed in the root's storage. */
-typedef struct Ref {
-	uint32_t root;          /* node with a storage */
-	int8_t axis[AXIS_MAX];  /* by the value's axis: the root's axis it walks,
-	                           -1: none, it is repeated along it */
-	int64_t shift[AXIS_MAX];        /* index in the root = index + shift */
-	int64_t fix[AXIS_MAX];  /* by the root's axis: the one index that the
-	                           value has there, -1: none */
-	int64_t c;              /* channels of this part */
-} Ref;
-/* Fills 1 or (for a join) 2 parts; returns their number, 0 when the value
- * cannot be addressed so (it must be copied). */
-int ref_resolve(const Graph *g, uint32_t node, Ref part[2]);
-/* A node whose value has a place of its own: neither view nor join. */
-bool is_root(const Graph *g, uint32_t node);
-
-/* Bytes of workspace that a node's instruction needs. (live.c) */
+/* Bytes of workspace that a node's instruction needs. (memory/live.c) */
 int64_t node_work_bytes(const Program *p, uint32_t node);
 /* Predicted seconds of a node in one denoising step, all its slices together:
  * once for each slice of its result with its halo, and again for each iteration
- * of loops over axes that it lacks (*repeats, NULL: not asked). (predict.c) */
+ * of loops over axes that it lacks (*repeats, NULL: not asked). (cost/predict.c) */
 double node_seconds(const Program *p, uint32_t node, double *repeats);
 
 /* Steps, storages and a placement of what is decided so far: height and live.
  * A quick one, unless its height is over `within` (0: no limit is asked for) and
- * the load is not: then a short search tries to get there. (layout.c) */
+ * the load is not: then a short search tries to get there. (memory/layout.c) */
 void program_measure(Program *p, int64_t within);
 
 /* Reads a source and runs the passes up to its order; NULL with an exit code when
@@ -143,7 +121,7 @@ Program *program_order(Arena *a, const CompileOptions *o, int *code);
 void program_free(Program *p);
 
 /* Prints what the pass of that letter and name has decided: the body of
- * --dump. (dump.c) */
+ * --dump. (emit/dump.c) */
 void dump_pass(const Program *p, char letter, const char *name);
 
 /* A pass. needs/makes are stated at each definition. */

@@ -1,7 +1,7 @@
 /* check.c - what must hold of a graph between any two passes.  A failure is our
  * bug, never the user's: it aborts with the name of the pass that broke it.
  */
-#include "ir.h"
+#include "ir/ir.h"
 
 #include <string.h>
 

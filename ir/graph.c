@@ -1,5 +1,5 @@
 /* graph.c - building and walking a graph. */
-#include "ir.h"
+#include "ir/ir.h"
 
 #include <string.h>
 

@@ -9,8 +9,8 @@
 #ifndef SLUICE_IR_H
 #define SLUICE_IR_H
 
-#include "base.h"
-#include "ops.h"
+#include "ir/base/base.h"
+#include "ir/ops.h"
 
 enum { NODES_MAX = 200000, WEIGHT_RANK_MAX = 6 };
 

@@ -1,7 +1,7 @@
 /* ops.c - the tables that expand from ops.def, and the meaning of its operand
  * rules.
  */
-#include "ops.h"
+#include "ir/ops.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ const OpInfo op_info[OP_COUNT] = {
 #define OP(name_, attr_, flags_, operands_, doc_) \
 	[OP_##name_] = {.name = #name_, .attrs = attr_, .flags = flags_, \
 		.in = {UNWRAP operands_}, .doc = doc_},
-#include "ops.def"
+#include "ir/ops.def"
 };
 
 int
@@ -149,7 +149,7 @@ ops_hash(void)
 	static const char text[] =
 #define OP(name_, attr_, flags_, operands_, doc_) \
 		#name_ "|" attr_ "|" #flags_ "|" #operands_ "\n"
-#include "ops.def"
+#include "ir/ops.def"
 		;
 	uint64_t h = 14695981039346656037u ^ sizeof(Attr);
 	for (size_t i = 0; i + 1 < sizeof text; i++)

@@ -84,7 +84,7 @@ typedef struct Attr {
 typedef enum Op {
 	OP_NONE,                /* node 0 of a graph; no op */
 #define OP(name_, attr_, flags_, operands_, doc_) OP_##name_,
-#include "ops.def"
+#include "ir/ops.def"
 	OP_COUNT
 } Op;
 

@@ -1,5 +1,5 @@
 /* print.c - a graph as text, one line a node: what every dump shows. */
-#include "ir.h"
+#include "ir/ir.h"
 
 #include <string.h>
 

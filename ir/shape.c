@@ -4,7 +4,7 @@
  * A rule is idempotent: run again on a node that has its type, it gives the
  * same type.  So the language, the passes and ir_check share one definition.
  */
-#include "ir.h"
+#include "ir/ir.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -613,7 +613,7 @@ shape_sample(const Graph *g, Node *n, ShapeError *e)
 
 static ShapeRule *const rules[OP_COUNT] = {
 #define OP(name_, attr_, flags_, operands_, doc_) [OP_##name_] = shape_##name_,
-#include "ops.def"
+#include "ir/ops.def"
 };
 
 /* Ops whose caller has chosen the element type. */

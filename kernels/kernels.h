@@ -11,7 +11,7 @@
 #ifndef SLUICE_KERNELS_H
 #define SLUICE_KERNELS_H
 
-#include "../ir/ops.h"
+#include "ir/ops.h"
 
 /* A box of a value: for every axis the indices [lo, lo + n) of the `full` that
  * the value has there.  Arrays are indexed by axis; an axis the operand lacks
@@ -55,9 +55,9 @@ typedef KStatus (*Kernel)(const Ctx *ctx, const Operand *args,
 #define OP(name_, attr_, flags_, operands_, doc_) \
 	KStatus cpu_##name_(const Ctx *ctx, const Operand *args, \
 		const Attr *attr);
-#include "../ir/ops.def"
+#include "ir/ops.def"
 
-/* The CPU's kernel of an op; NULL for leaves, views and copies.  (table.c) */
+/* The CPU's kernel of an op; NULL for leaves, views and copies.  (target.c) */
 Kernel cpu_kernel(Op op);
 
 /* Bytes of workspace that `op` needs on the CPU for these operands (data
@@ -91,7 +91,7 @@ MatrixLayout matrix_layout(Op op, const Operand *args, const Attr *attr);
  * are equal. */
 void convert(DType to, void *dst, DType from, const void *src, int64_t n);
 
-/* ---- levels (table.c) ----
+/* ---- levels (target.c) ----
  * The kernels are built once for each level of instruction sets; every level
  * with fused multiply-adds gives the same bits. */
 

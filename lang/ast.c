@@ -1,7 +1,7 @@
 /* ast.c - constructors of the syntax tree, interned names, and the tree's
  * printer.
  */
-#include "ast.h"
+#include "lang/ast.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #ifndef SLUICE_AST_H
 #define SLUICE_AST_H
 
-#include "diag.h"
+#include "lang/diag.h"
 
 enum { NEST_MAX = 256 };        /* levels of nesting in a file */
 

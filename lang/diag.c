@@ -3,7 +3,7 @@
  * Everything that comes from a file goes through print_clean: a hostile name
  * or line must not drive the reader's terminal.
  */
-#include "diag.h"
+#include "lang/diag.h"
 
 #include <string.h>
 

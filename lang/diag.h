@@ -6,7 +6,7 @@
 #ifndef SLUICE_DIAG_H
 #define SLUICE_DIAG_H
 
-#include "../ir/base.h"
+#include "ir/base/base.h"
 
 enum { DIAG_MAX = 20 };         /* errors printed in one run */
 

@@ -1,7 +1,7 @@
 /* elab.c - lang_compile: from a path to a graph.  Reads the files, picks the
  * model or pipeline, declares its inputs, runs its body, names its outputs.
  */
-#include "elab.h"
+#include "lang/elab.h"
 
 #include <string.h>
 

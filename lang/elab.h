@@ -19,8 +19,8 @@
 #ifndef SLUICE_ELAB_H
 #define SLUICE_ELAB_H
 
-#include "ast.h"
-#include "lang.h"
+#include "lang/ast.h"
+#include "lang/lang.h"
 
 enum {
 	LIST_MAX = 65536,       /* elements of a list, bytes of a string */

@@ -1,7 +1,7 @@
 /* elab_call.c - calls: arguments to names, blocks inlined, models bound to
  * their component, methods of samplers and steps.
  */
-#include "elab.h"
+#include "lang/elab.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* elab_expr.c - expressions: compile-time arithmetic, lists, texts.  Operations
  * on tensors go on to elab_node.c, calls to elab_call.c.
  */
-#include "elab.h"
+#include "lang/elab.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* elab_layer.c - ops that own weights, and attention. */
-#include "elab.h"
+#include "lang/elab.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* elab_node.c - graph nodes: where they come from, the checks of shape.c as
  * errors of the language, weights and their names.
  */
-#include "elab.h"
+#include "lang/elab.h"
 
 #include <string.h>
 

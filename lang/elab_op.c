@@ -1,7 +1,7 @@
 /* elab_op.c - the table of ops that the language knows, their arguments, and
  * those ops that are a node each or need no node at all.
  */
-#include "elab.h"
+#include "lang/elab.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* elab_stmt.c - statements, and the denoising loop with what it carries. */
-#include "elab.h"
+#include "lang/elab.h"
 
 #include <string.h>
 

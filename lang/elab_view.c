@@ -1,5 +1,5 @@
 /* elab_view.c - ops that choose, join, rename or make axes. */
-#include "elab.h"
+#include "lang/elab.h"
 
 #include <string.h>
 

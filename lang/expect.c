@@ -1,7 +1,7 @@
 /* expect.c - what a syntax error says was expected, in a few words: the names
  * of the tokens that the parser would take, grouped.
  */
-#include "ast.h"
+#include "lang/ast.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
  * and can start a statement, or at '}' (see sync_point).
  */
 %{
-#include "ast.h"
+#include "lang/ast.h"
 
 #include <string.h>
 
@@ -18,7 +18,7 @@
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 %}
-%code requires { #include "ast.h" }
+%code requires { #include "lang/ast.h" }
 %define api.prefix {slu_}
 %define api.pure full
 %define api.location.type {Loc}

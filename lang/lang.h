@@ -12,8 +12,8 @@
 #ifndef SLUICE_LANG_H
 #define SLUICE_LANG_H
 
-#include "../ir/ir.h"
-#include "../ir/json.h"
+#include "ir/ir.h"
+#include "ir/base/json.h"
 
 /* A config.json (or scheduler_config.json) for a component; "" is the nameless
  * component of a model compiled alone.  Several for one component: later ones
@@ -49,11 +49,6 @@ typedef struct LangOptions {
 Graph *lang_compile(Arena *a, const LangOptions *o, int *code);
 
 /* ---- the built-in examples (generated from examples/ by the Makefile) ---- */
-typedef struct Builtin {
-	const char *name;       /* "animatediff.slu" */
-	const char *text;
-	size_t size;
-} Builtin;
 extern const Builtin lang_builtins[];   /* ends with a NULL name */
 
 /* ---- sampler.c ---- */

@@ -3,7 +3,7 @@
  * A path that is not found is looked up among the built-in examples by its last
  * part, so the examples compile from any folder.
  */
-#include "elab.h"
+#include "lang/elab.h"
 
 #include <errno.h>
 #include <limits.h>

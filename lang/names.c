@@ -4,7 +4,7 @@
  * Checked here for all files, used or not: names defined twice, and names of
  * axes and built-in ops that are used for something else.
  */
-#include "elab.h"
+#include "lang/elab.h"
 
 #include <string.h>
 

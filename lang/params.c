@@ -5,7 +5,7 @@
  * model, since each instance has its component, and extents that it takes from
  * its arguments.
  */
-#include "elab.h"
+#include "lang/elab.h"
 
 #include <ctype.h>
 #include <errno.h>

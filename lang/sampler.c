@@ -10,7 +10,7 @@
  * small beta to rounding, and so do the last sigmas.  And numpy's way to round
  * (half to even) and to fill a range decides which integer a time step becomes.
  */
-#include "lang.h"
+#include "lang/lang.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* value.c - compile-time values: making, comparing and describing them. */
-#include "elab.h"
+#include "lang/elab.h"
 
 #include <string.h>
 

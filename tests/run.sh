@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the test programs (build/tests/*) and scripts (tests/*.sh but this one
-# and embed.sh), or those named as arguments; counts their "ok NAME" and
+# Runs the test programs (tests/ROOM/*.c) and scripts (tests/ROOM/*.sh), or those
+# named as arguments; counts their "ok NAME" and
 # "not ok NAME" lines.  A test that ends badly, hangs or says nothing counts as
 # one failure.  Lines "# ..." outside of failed tests are remarks.  Ends with a
 # line "N passed, N failed".
@@ -33,12 +33,19 @@ run() {
 }
 
 names=$*
-[ -n "$names" ] || names=$(ls tests/*.c tests/*.sh \
-	| sed 's,tests/,,; s,\.[a-z]*$,,' | grep -vx 'run\|embed' | sort -u)
+[ -n "$names" ] || names=$(ls tests/*/*.c tests/*/*.sh \
+	| grep -v '^tests/\(lib\|tools\|fuzz\|bench\)/' \
+	| sed 's,.*/,,; s,\.[a-z]*$,,' | sort -u)
 for name in $names; do
-	[ ! -f "tests/$name.sh" ] || run "$name" sh "tests/$name.sh"
-	[ ! -f "tests/$name.c" ] || run "$name" "$BUILD/tests/$name"
-	[ -f "tests/$name.sh" -o -f "tests/$name.c" ] || run "$name" false
+	file=$(ls tests/*/"$name".c tests/*/"$name".sh 2>/dev/null \
+		| grep -v '^tests/\(lib\|tools\|fuzz\|bench\)/')
+	[ -n "$file" ] || run "$name" false
+	for f in $file; do
+		case $f in
+		*.sh) run "$name" sh "$f" ;;
+		*) run "$name" "$BUILD/${f%.c}" ;;
+		esac
+	done
 done
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]

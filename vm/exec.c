@@ -7,9 +7,9 @@
  * allocated.  A weight whose `wait` follows its `load` is read at once, others
  * by a thread while kernels run (loader.h).
  */
-#include "vm.h"
-#include "loader.h"
-#include "operands.h"
+#include "vm/vm.h"
+#include "vm/loader.h"
+#include "vm/operands.h"
 
 #include <errno.h>
 #include <omp.h>

@@ -5,7 +5,7 @@
  * remembers the number of its last one.  All fields are under the mutex but
  * those that never change.
  */
-#include "loader.h"
+#include "vm/loader.h"
 
 #include <omp.h>
 #include <pthread.h>

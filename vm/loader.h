@@ -8,7 +8,7 @@
 #ifndef SLUICE_LOADER_H
 #define SLUICE_LOADER_H
 
-#include "vm.h"
+#include "vm/vm.h"
 
 typedef struct Loader Loader;
 

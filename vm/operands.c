@@ -6,7 +6,7 @@
  * slices: what was clamped off in front is passed on as `cut`, and the kernel
  * pads it.
  */
-#include "operands.h"
+#include "vm/operands.h"
 
 #include <string.h>
 

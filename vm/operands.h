@@ -6,8 +6,8 @@
 #ifndef SLUICE_OPERANDS_H
 #define SLUICE_OPERANDS_H
 
-#include "../kernels/kernels.h"
-#include "plan.h"
+#include "kernels/kernels.h"
+#include "vm/plan/plan.h"
 
 /* result, operands, workspace */
 enum { ARGS_MAX = OPERANDS_MAX + 2 };

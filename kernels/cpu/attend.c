@@ -18,11 +18,11 @@
  *	keys	[KEYS][d]	copies of what is not f32, or lies far apart
  *	values	[KEYS][dv]	likewise
  */
-#include "gemm.h"
-#include "loops.h"
-#include "vector.h"
+#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/loops.h"
+#include "kernels/cpu/vector.h"
 
-#include "../../ir/base.h"
+#include "ir/base/base.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* conv.c - zero-padded correlation over one to three axes. */
-#include "matrix.h"
+#include "kernels/cpu/matrix.h"
 
 KStatus
 cpu_conv(const Ctx *ctx, const Operand *args, const Attr *attr)

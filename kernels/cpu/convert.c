@@ -3,9 +3,9 @@
  * 16 bit to f32 is exact; f32 to 16 bit rounds to nearest even, what is too
  * large becomes infinity, NaN stays NaN.  Where the processor has F16C eight
  * numbers are converted at once and the last n % 8 one by one with the same
- * result (tests/matrix.c), so an element does not notice its neighbours.
+ * result (tests/kernels/matrix.c), so an element does not notice its neighbours.
  */
-#include "../kernels.h"
+#include "kernels/kernels.h"
 
 #include <string.h>
 #ifdef __F16C__

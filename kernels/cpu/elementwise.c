@@ -3,8 +3,8 @@
  * is f32.  A block is read as a whole before it is written, so the result may
  * take an operand's place.
  */
-#include "loops.h"
-#include "mathf.h"
+#include "kernels/cpu/loops.h"
+#include "kernels/cpu/mathf.h"
 
 /* ---- two operands, or one and a number ---- */
 

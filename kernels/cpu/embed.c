@@ -1,7 +1,7 @@
 /* embed.c - rows of a table, picked by number.  Numbers are data: each is
  * compared with the table before anything is read.
  */
-#include "loops.h"
+#include "kernels/cpu/loops.h"
 
 /* The row that the element at `p` asks for, or -1. */
 static int64_t

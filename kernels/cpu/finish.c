@@ -2,11 +2,11 @@
  * y = act(sums + bias + row) + add, or the GEGLU of two tiles, stored in y's
  * type.  Every element goes through the same operations wherever it stands.
  */
-#include "matrix.h"
+#include "kernels/cpu/matrix.h"
 
-#include "mathf.h"
+#include "kernels/cpu/mathf.h"
 
-#include "../../ir/base.h"
+#include "ir/base/base.h"
 
 static inline void
 add_row(float *restrict to, const float *restrict x, int64_t n)

@@ -8,9 +8,9 @@
  * bits when it stands elsewhere in a call, libxsmm 1.17 does where m fits into
  * one vector; this is as fast as either (docs/performance.md).
  */
-#include "gemm.h"
+#include "kernels/cpu/gemm.h"
 
-#include "vector.h"
+#include "kernels/cpu/vector.h"
 
 /* The widest vectors there are; so many in a tile that with EDGE pixels the sums
  * and what is being multiplied just fit into the registers. */

@@ -11,7 +11,7 @@
 #ifndef SLUICE_GEMM_H
 #define SLUICE_GEMM_H
 
-#include "../kernels.h"
+#include "kernels/kernels.h"
 
 enum {
 	GEMM_EDGE = 64,         /* most of m: rows and columns of a packed block */

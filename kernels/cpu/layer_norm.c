@@ -1,10 +1,10 @@
 /* layer_norm.c - normalises over c.  Mean, then squared deviations, both in
  * double, in sixteen partial sums whose places depend on c alone.
  */
-#include "loops.h"
-#include "vector.h"
+#include "kernels/cpu/loops.h"
+#include "kernels/cpu/vector.h"
 
-#include "../../ir/base.h"
+#include "ir/base/base.h"
 
 #include <math.h>
 

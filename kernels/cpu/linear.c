@@ -1,5 +1,5 @@
 /* linear.c - y = act(x w + bias + row) + add: a convolution with one tap. */
-#include "matrix.h"
+#include "kernels/cpu/matrix.h"
 
 KStatus
 cpu_linear(const Ctx *ctx, const Operand *args, const Attr *attr)

@@ -1,7 +1,7 @@
 /* loops.c - see loops.h. */
-#include "loops.h"
+#include "kernels/cpu/loops.h"
 
-#include "../../ir/base.h"
+#include "ir/base/base.h"
 
 #include <omp.h>
 #include <string.h>

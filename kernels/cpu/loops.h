@@ -9,7 +9,7 @@
 #ifndef SLUICE_LOOPS_H
 #define SLUICE_LOOPS_H
 
-#include "../kernels.h"
+#include "kernels/kernels.h"
 
 enum {
 	WALK_VIEWS = 4,

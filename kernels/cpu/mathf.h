@@ -6,9 +6,9 @@
 #ifndef SLUICE_MATHF_H
 #define SLUICE_MATHF_H
 
-#include "vector.h"
+#include "kernels/cpu/vector.h"
 
-#include "../../ir/ops.h"
+#include "ir/ops.h"
 
 #include <string.h>
 

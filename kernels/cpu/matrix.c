@@ -11,10 +11,10 @@
  * The sum of an element runs over (column part, column block, tap, column), in
  * this order, and depends on nothing else.
  */
-#include "matrix.h"
-#include "loops.h"
+#include "kernels/cpu/matrix.h"
+#include "kernels/cpu/loops.h"
 
-#include "../../ir/base.h"
+#include "ir/base/base.h"
 
 #include <string.h>
 

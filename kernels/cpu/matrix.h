@@ -11,7 +11,7 @@
 #ifndef SLUICE_MATRIX_H
 #define SLUICE_MATRIX_H
 
-#include "gemm.h"
+#include "kernels/cpu/gemm.h"
 
 enum {
 	PANEL = 256,            /* most pixels of a group */

@@ -2,9 +2,9 @@
  * embed.  What depends on a position depends on the absolute one (lo), so a
  * slice has the elements of the whole.
  */
-#include "loops.h"
+#include "kernels/cpu/loops.h"
 
-#include "../../ir/base.h"
+#include "ir/base/base.h"
 
 #include <math.h>
 #include <string.h>

@@ -5,10 +5,10 @@
  * has the bits of the whole.  Sums run in double, the mean first: a group whose
  * mean is far larger than its deviation keeps its digits.
  */
-#include "loops.h"
-#include "mathf.h"
+#include "kernels/cpu/loops.h"
+#include "kernels/cpu/mathf.h"
 
-#include "../../ir/base.h"
+#include "ir/base/base.h"
 
 #include <math.h>
 #include <string.h>

@@ -7,9 +7,9 @@
  * and there is no padding: the place of a block follows from what is in front
  * of it.
  */
-#include "gemm.h"
+#include "kernels/cpu/gemm.h"
 
-#include "../../ir/base.h"
+#include "ir/base/base.h"
 
 static int64_t
 all_cols(const MatrixLayout *m)

@@ -6,9 +6,9 @@
  * skips.  Along each axis the indices fall into stretches with the same taps
  * (the inner ones are one stretch); a region is a product of stretches.
  */
-#include "matrix.h"
+#include "kernels/cpu/matrix.h"
 
-#include "../../ir/base.h"
+#include "ir/base/base.h"
 
 /* Taps [*t, *t + *n) of output index o along the i-th axis. */
 static void

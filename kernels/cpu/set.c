@@ -2,7 +2,7 @@
  * level of instruction sets, and of its names only this table's stays visible:
  * the Makefile calls it kernels_LEVEL.
  */
-#include "../kernels.h"
+#include "kernels/kernels.h"
 
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
@@ -13,7 +13,7 @@ const KernelSet KERNEL_SET = {
 	.kernel = {
 #define NO_KERNEL(name_, attr_, flags_, operands_, doc_)
 #define OP(name_, attr_, flags_, operands_, doc_) [OP_##name_] = cpu_##name_,
-#include "../../ir/ops.def"
+#include "ir/ops.def"
 	},
 	.work_bytes = cpu_work_bytes,
 	.pack_rows = pack_rows,

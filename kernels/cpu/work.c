@@ -1,7 +1,7 @@
 /* work.c - how much workspace a call needs: so many bytes for each thread. */
-#include "gemm.h"
+#include "kernels/cpu/gemm.h"
 
-#include "../../ir/base.h"
+#include "ir/base/base.h"
 
 int64_t
 cpu_work_bytes(Op op, const Operand *args, const Attr *attr, int threads)

@@ -5,8 +5,8 @@
  * known kinds within the text, a schedule that is finite.  The first byte is
  * the number of steps.
  */
-#include "../../compiler/runfile.h"
-#include "../../lang/lang.h"
+#include "compiler/generate/runfile.h"
+#include "lang/lang.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * component (may be empty), then arguments of -D.  What compiles must be a
  * graph that ir_check accepts and that prints; what does not must say why.
  */
-#include "../../lang/lang.h"
+#include "lang/lang.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,9 +9,10 @@
  * What gate 1 accepts is printed (`dis` prints it), what all accept is drawn and,
  * when it is small, run: between unreadable pages, under the sanitizers.
  */
-#include "../../compiler/compiler.h"
-#include "../../compiler/dot.h"
-#include "../../vm/format.h"
+#include "compiler/compiler.h"
+#include "compiler/explain/dot.h"
+#include "vm/plan/format.h"
+#include "vm/gates/gates.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* fuzz_runfile.c - libFuzzer target: the YAML of a run file.  What is accepted
  * must keep the limits of its keys, what is refused must be told with a place.
  */
-#include "../../compiler/runfile.h"
+#include "compiler/generate/runfile.h"
 
 #include <stdlib.h>
 #include <string.h>

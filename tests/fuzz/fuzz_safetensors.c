@@ -1,8 +1,8 @@
 /* fuzz_safetensors.c - libFuzzer target: the header of a tensors file.
  *
  *   clang -g -O1 -std=c11 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
- *       -o fuzz tests/fuzz/fuzz_safetensors.c vm/tensors_read.c ir/json.c \
- *       ir/base.c ir/ops.c
+ *       -o fuzz tests/fuzz/fuzz_safetensors.c vm/weights/tensors_read.c ir/base/json.c \
+ *       ir/base/base.c ir/ops.c
  *   ./fuzz tests/fuzz/corpus_safetensors
  *
  * The input is a whole file.  Since the data's bytes do not matter, the first
@@ -11,7 +11,7 @@
  * hold together: every tensor inside the data, none over another, bytes = shape
  * times type, all data covered.
  */
-#include "../../vm/tensors.h"
+#include "vm/weights/tensors.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,8 +7,8 @@
  * values of 0..1 as the signal.  --each: of each element of the first axis (a
  * step) for itself, and the worst of them.  Exit code 1 when a limit is not met.
  */
-#include "../../vm/vm.h"
-#include "../../kernels/kernels.h"
+#include "vm/vm.h"
+#include "kernels/kernels.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 # golden.sh - functions that run recorded cases of the real libraries (what is in
 # their folders: tests/data/README.md) and print "ok" and "not ok" lines.  For
-# tests/golden.sh and, with a folder of more cases, tests/tools/golden_all.sh.
+# tests/compiler/golden.sh and, with a folder of more cases, tests/tools/golden_all.sh.
 BUILD=${BUILD:-build}
 SLUICE=${SLUICE:-$BUILD/sluice}
 compare=$BUILD/tests/tools/compare

@@ -19,13 +19,13 @@ done
 for case in "$folder"/schedulers/*.json; do
 	[ -f "$case" ] || continue
 	if grep -q '"class": "\(DDIM\|EulerDiscrete\)Scheduler"' "$case"; then
-		"$BUILD/tests/sampler" "$case" || failed=$((failed + 1))
+		"$BUILD/tests/lang/sampler" "$case" || failed=$((failed + 1))
 	else
 		echo "# skipped: $case is of another scheduler"
 	fi
 done
 if [ -f "$folder/tokenizer/cases.json" ]; then
-	"$BUILD/tests/tokenizer" "$folder/tokenizer" || failed=$((failed + 1))
+	"$BUILD/tests/compiler/tokenizer" "$folder/tokenizer" || failed=$((failed + 1))
 fi
 [ $models -eq 0 ] || echo "# $models models; largest errors: $(largest_errors)"
 echo "$failed failed"

@@ -3,7 +3,8 @@
  *
  *   hostile_plan OUT.slb
  */
-#include "../plan_sample.h"
+#include "tests/lib/plan_sample.h"
+#include "vm/gates/gates.h"
 
 static const char *const names[] = {
 	"</script><script>alert(1)</script>", "a\"b\\\" ]; evil -> graph { x",

@@ -8,7 +8,7 @@
  * parses as JSON and its indices are in range.  Prints the first fault and
  * exits with 1.
  */
-#include "../../ir/json.h"
+#include "ir/base/json.h"
 
 #include <ctype.h>
 #include <stdlib.h>

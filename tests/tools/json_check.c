@@ -2,7 +2,7 @@
  *
  *   json_check FILE
  */
-#include "../../ir/json.h"
+#include "ir/base/json.h"
 
 int
 main(int argc, char **argv)

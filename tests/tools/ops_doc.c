@@ -2,7 +2,7 @@
  * those that ops_axis() gives the planner, so the page cannot differ from what
  * is done.
  */
-#include "../../ir/ops.h"
+#include "ir/ops.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,7 +239,7 @@ main(void)
 		"Made from `ir/ops.def` by `make docs`; do not edit. To add an op: "
 		"a row there, its\nshape rule `shape_NAME` in `ir/shape.c`, its "
 		"kernel `cpu_NAME` in `kernels/cpu/`,\nand inputs for it in "
-		"`tests/cases.h`.\n\n"
+		"`tests/lib/cases.h`.\n\n"
 		"How a slice of the result depends on an operand, along one "
 		"axis:\n\n"
 		"| class | meaning |\n|---|---|\n"
@@ -251,7 +251,7 @@ main(void)
 		"| whole | every index needs all of it |\n\n"
 		"An operand that lacks an axis is free along it. A result may be "
 		"cut along an axis\nthat is whole for none of its operands, "
-		"without changing one bit of it;\n`tests/cut.c` tries this for "
+		"without changing one bit of it;\n`tests/kernels/cut.c` tries this for "
 		"every op, operand and axis.\n\n"
 		"*in two parts*: the operand may be two values side by side along "
 		"c, a concatenation\nthat is never made. *in place*: the result "

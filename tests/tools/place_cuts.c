@@ -4,9 +4,9 @@
  *              [--side STEPS] [--step BYTES]
  *
  * A square of side x side steps (1024 x 1024 of 1024 bytes each) is cut into
- * COUNT pieces (tests/place_cuts.h), so all fit into side * step bytes.
+ * COUNT pieces (tests/lib/place_cuts.h), so all fit into side * step bytes.
  */
-#include "../place_cuts.h"
+#include "tests/lib/place_cuts.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

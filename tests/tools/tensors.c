@@ -4,8 +4,8 @@
  *
  *   tensors OUT NAME:TYPE:SHAPE=VALUE ...
  */
-#include "../../kernels/kernels.h"
-#include "../../vm/vm.h"
+#include "kernels/kernels.h"
+#include "vm/vm.h"
 
 #include <math.h>
 #include <stdlib.h>

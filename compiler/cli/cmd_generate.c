@@ -1,0 +1,174 @@
+/* cmd_generate.c - `sluice generate`: a prompt to a video.
+ *
+ * Everything that can be refused is refused before the work starts: the run
+ * file, configs, the tokenizer, names and shapes of weights, noise, and outputs
+ * that cannot be written.
+ */
+#include "compiler/compiler.h"
+#include "compiler/generate/generate.h"
+#include "compiler/cli/options.h"
+#include "compiler/cli/running.h"
+#include "compiler/cli/cli.h"
+#include "compiler/explain/summary.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Generation {
+	Arena arena;
+	Args args;
+	RunFile run;
+	Job job;
+	Plan *plan;
+	const int32_t *tokens;
+	TensorSet noise;
+	WeightSource *weights;
+	Vm *vm;
+	Running running;
+	bool quiet;
+	char error[GENERATE_ERR];
+} Generation;
+
+static void
+must(Generation *g, int code)
+{
+	if (code != EXIT_OK)
+		fatal(code, "%s", g->error);
+}
+
+static void
+read_run(Generation *g)
+{
+	const char *const *set;
+	size_t n = arg_list(&g->args, "set", &g->arena, &set);
+	int threads = (int)arg_integer(&g->args, "threads", 0, 1, 4096);
+	must(g, runfile_read(&g->arena, g->args.operands.at[0], set, n, &g->run,
+		g->error));
+	outputs_settle(&g->arena, &g->run, g->quiet
+		|| arg_flag(&g->args, "dry-run"));
+	must(g, job_make(&g->arena, &g->run, threads, &g->job, g->error));
+}
+
+/* The components that the plan has weights of; others (tokenizer, scheduler)
+ * have done their part. */
+static void
+open_weights(Generation *g)
+{
+	const Plan *p = g->plan;
+	const Job *job = &g->job;
+	const char **component = arena_array(&g->arena, job->n_component,
+		sizeof *component);
+	size_t n = 0;
+	for (size_t i = 0; i < job->n_component; i++) {
+		const char *item = job->component[i];
+		size_t length = strcspn(item, "=");
+		for (uint32_t w = 0; w < p->n_weights; w++) {
+			const char *name = p->strings + p->weights[w].component;
+			if (strlen(name) == length && !memcmp(name, item, length)) {
+				component[n++] = item;
+				break;
+			}
+		}
+	}
+	int code = EXIT_WEIGHTS;
+	g->weights = weights_open(&g->arena, p, g->run.folder, component, n,
+		g->quiet, &code, g->error, sizeof g->error);
+	if (!g->weights)
+		fatal(code, "%s", g->error);
+}
+
+static void
+run(Generation *g)
+{
+	VmOptions o = {
+		.threads = (int)arg_integer(&g->args, "threads", 0, 1, 4096),
+		.check_finite_step = true,
+		.progress = running_progress,
+		.user = &g->running,
+	};
+	g->vm = vm_open(g->plan, &o);
+	int code = vm_bind(g->vm, g->weights);
+	if (code != EXIT_OK)
+		fatal(code, "%s", vm_error(g->vm));
+	must(g, job_fill(&g->arena, &g->job, g->plan, g->vm, &g->noise,
+		g->tokens, g->error));
+	code = running_run(&g->running, g->vm);
+	if (code != EXIT_OK)
+		fatal(code, "%s", vm_error(g->vm));
+}
+
+static void
+report_json(const Generation *g, const VmTimes *t)
+{
+	putchar('{');
+	times_print_json(g->plan, t);
+	fputs(", \"outputs\": [", stdout);
+	for (size_t i = 0; i < g->run.n_output; i++) {
+		fputs(i ? ", " : "", stdout);
+		print_json_string(stdout, g->run.output[i].path);
+	}
+	puts("]}");
+}
+
+static void
+report(const Generation *g)
+{
+	const VmTimes *t = vm_times(g->vm);
+	if (arg_flag(&g->args, "json"))
+		report_json(g, t);
+	if (g->quiet || arg_flag(&g->args, "json"))
+		return;
+	for (size_t i = 0; i < g->run.n_output; i++) {
+		fputs(i ? ", " : "wrote ", stderr);
+		print_clean(stderr, g->run.output[i].path);
+	}
+	fputc('\n', stderr);
+	times_print(g->plan, t);
+}
+
+static void
+dry_run(const Generation *g)
+{
+	if (arg_flag(&g->args, "json"))
+		summary_print_json(g->plan, stdout);
+	else
+		summary_print(g->plan, stdout);
+}
+
+static void
+make_video(Generation *g)
+{
+	must(g, job_tokens(&g->arena, &g->job, g->plan, g->quiet, &g->tokens,
+		g->error));
+	must(g, job_noise(&g->arena, &g->job, g->plan, &g->noise, g->error));
+	open_weights(g);
+	run(g);
+	must(g, job_write(&g->arena, &g->job, g->plan, g->vm, g->error));
+	report(g);
+	vm_close(g->vm);
+	weights_close(g->weights);
+	tensors_close(&g->noise);
+}
+
+int
+cmd_generate(int argc, char **argv)
+{
+	Generation g = {0};
+	args_parse(&g.args, argc, argv, 1, 1);
+	g.quiet = arg_flag(&g.args, "quiet");
+	running_options(&g.running, arg(&g.args, "progress"), g.quiet);
+	bool dry = arg_flag(&g.args, "dry-run");
+	read_run(&g);
+	if (!dry)
+		must(&g, job_writable(&g.job, g.error));
+	int code = compile_source(&g.arena, &g.job.compile, &g.plan);
+	if (code == EXIT_OK && dry)
+		dry_run(&g);
+	else if (code == EXIT_OK)
+		make_video(&g);
+	out_stdout_done();
+	arena_free(&g.arena);
+	vec_free(&g.args.operands);
+	vec_free(&g.args.values);
+	return code;
+}

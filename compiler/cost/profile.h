@@ -1,0 +1,62 @@
+/* profile.h - device profiles: files that people can read, and measuring one.
+ *
+ *   profile.c           YAML files, the built-in profile
+ *   profile_case.c      small programs of one op, and how long they take
+ *   profile_load.c      the same for loading weights
+ *   profile_measure.c   the profile that explains their times best
+ */
+#ifndef SLUICE_PROFILE_H
+#define SLUICE_PROFILE_H
+
+#include "compiler/cost/cost.h"
+
+enum { PROFILE_ERR = 1024 };    /* bytes behind every `err` here */
+#define PATIENCE 0.05           /* seconds that a program is given to settle */
+
+/* ---- profile.c ---- */
+/* Reads a profile into the arena.  NULL with place, reason and source line in
+ * `err`; *code is then EXIT_IO or EXIT_SOURCE. */
+const Profile *profile_read(Arena *a, const char *path, int *code, char *err);
+/* The same from memory; `path` names it in messages. */
+const Profile *profile_parse(Arena *a, const char *path, const char *text,
+	size_t size, char *err);
+/* Whether a profile may be called so: 1 to 60 printable characters. */
+bool profile_name_ok(const char *name);
+/* Writes it as YAML, so that reading it gives the same numbers. */
+void profile_print(const Profile *c, FILE *out);
+
+/* ---- profile_case.c ---- */
+/* How long a small program of one op took, and its units of work. */
+typedef struct Sample {
+	const char *what;       /* "linear 4096 x 320 to 320" */
+	DType dtype;            /* column of the profile */
+	double units[COST_COUNT];
+	double seconds;
+	bool unsure;            /* no two runs agreed */
+} Sample;
+typedef Vec(Sample) Samples;
+
+/* Runs each of them for values of type `dtype`, again and again until its time
+ * is sure or `patience` seconds are over, and adds a sample.  Texts live in the
+ * arena. */
+void profile_cases(Arena *a, DType dtype, int threads, double patience,
+	Samples *out);
+
+/* ---- profile_load.c ---- */
+/* The same for loading weights, from a file that is written to `folder` and
+ * removed again.  An exit code, with the reason in `err`. */
+int profile_loads(Arena *a, DType dtype, const char *folder, Samples *out,
+	char *err);
+
+/* ---- profile_measure.c ---- */
+/* Fits c->seconds[dtype] to the samples of that type. */
+void profile_fit(Profile *c, DType dtype, const Samples *samples);
+/* Seconds that a profile predicts for a sample. */
+double profile_predict(const Profile *c, const Sample *s);
+/* Measures this machine with so many threads; with PATIENCE that takes some 10
+ * seconds, more when it is busy.  What was measured is left in `samples`, which
+ * is empty before.  An exit code, with the reason in `err`. */
+int profile_measure(Arena *a, const char *name, int threads, double patience,
+	Profile *out, Samples *samples, char *err);
+
+#endif

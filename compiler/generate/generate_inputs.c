@@ -1,0 +1,144 @@
+/* generate_inputs.c - prompts and noise to a plan's inputs. */
+#include "compiler/generate/generate.h"
+#include "vm/inputs.h"
+#include "compiler/text/tokenizer.h"
+#include "vm/inputs.h"
+
+#include <string.h>
+
+static int __attribute__((format(printf, 3, 4)))
+fail(char *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(err, GENERATE_ERR, fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+static const PlanPort *
+find_input(const Plan *p, const char *name)
+{
+	for (uint32_t i = 0; i < p->n_inputs; i++)
+		if (!strcmp(p->strings + p->inputs[i].name, name))
+			return &p->inputs[i];
+	return NULL;
+}
+
+/* ---- tokens ---- */
+
+static const char *
+tokenizer_folder(Arena *a, const Job *job)
+{
+	static const char key[] = "tokenizer=";
+	for (size_t i = 0; i < job->n_component; i++)
+		if (!strncmp(job->component[i], key, sizeof key - 1))
+			return job->component[i] + sizeof key - 1;
+	return job->run->folder ? arena_printf(a, "%s/tokenizer",
+		job->run->folder) : NULL;
+}
+
+static int
+encode(Arena *a, const Tokenizer *t, const char *key, const char *prompt,
+	bool quiet, int32_t *out, size_t length, char *err)
+{
+	size_t count;
+	const int32_t *ids = tokenizer_encode(t, a, prompt, strlen(prompt),
+		&count);
+	if (!ids)
+		return fail(err, EXIT_SOURCE, "%s: this is not valid UTF-8", key);
+	if (tokenizer_fit(t, ids, count, out, length) && !quiet)
+		warn("the %s has %zu tokens, the text encoder takes %zu: the "
+			"rest is cut", key, count, length);
+	return EXIT_OK;
+}
+
+int
+job_tokens(Arena *a, const Job *job, const Plan *p, bool quiet,
+	const int32_t **tokens, char *err)
+{
+	const RunFile *r = job->run;
+	const PlanPort *port = find_input(p, "tokens");
+	int code = EXIT_OK;
+	*tokens = NULL;
+	if (!port)
+		return EXIT_OK;         /* a pipeline without text */
+	int64_t rows = port->axes & AXIS_BIT(AXIS_B) ? port->n[AXIS_B] : 1;
+	int64_t length = port->n[AXIS_TOKEN];
+	if (port->dtype != DT_I32 || rows > 2 || length < 2
+		|| port_elements(port) != rows * length)
+		return fail(err, EXIT_SOURCE, "the pipeline's input 'tokens' is "
+			"not i32[b, token] with one or two rows");
+	const char *folder = tokenizer_folder(a, job);
+	if (!folder)
+		return fail(err, EXIT_SOURCE, "the run file names no tokenizer: "
+			"model: {tokenizer: FOLDER, ...}");
+	const Tokenizer *t = tokenizer_open(a, folder, &code, err);
+	if (!t)
+		return code;
+	int32_t *ids = arena_array(a, (size_t)(rows * length), sizeof *ids);
+	if (rows == 2)
+		code = encode(a, t, "negative_prompt", r->negative_prompt, quiet,
+			ids, (size_t)length, err);
+	if (!code)
+		code = encode(a, t, "prompt", r->prompt, quiet,
+			ids + (rows - 1) * length, (size_t)length, err);
+	*tokens = ids;
+	return code;
+}
+
+/* ---- the rest ---- */
+
+/* The plan as it looks without the inputs that are filled here. */
+static Plan
+other_inputs(Arena *a, const Plan *p)
+{
+	Plan q = *p;
+	q.inputs = arena_array(a, p->n_inputs, sizeof *q.inputs);
+	q.n_inputs = 0;
+	for (uint32_t i = 0; i < p->n_inputs; i++) {
+		const char *name = p->strings + p->inputs[i].name;
+		if (strcmp(name, "tokens") && strcmp(name, "guidance"))
+			q.inputs[q.n_inputs++] = p->inputs[i];
+	}
+	return q;
+}
+
+int
+job_noise(Arena *a, const Job *job, const Plan *p, TensorSet *set, char *err)
+{
+	const char *path = job->run->noise;
+	char why[GENERATE_ERR - 512];
+	Plan q = other_inputs(a, p);
+	*set = (TensorSet){.arena = a};
+	int code = path ? tensors_open(set, path, err) : EXIT_OK;
+	if (code)
+		return code;
+	code = inputs_match(&q, set, why, sizeof why);
+	if (!code && path && !tensors_find(set, "noise"))
+		return fail(err, EXIT_WEIGHTS, "'%.300s' has no tensor 'noise'",
+			path);
+	return code ? fail(err, code, "%.300s%s%s", path ? path : "",
+		path ? ": " : "", why) : EXIT_OK;
+}
+
+int
+job_fill(Arena *a, const Job *job, const Plan *p, Vm *vm, TensorSet *set,
+	const int32_t *tokens, char *err)
+{
+	const PlanPort *port;
+	Plan q = other_inputs(a, p);
+	int32_t *ids = vm_input(vm, "tokens", &port);
+	if (ids && tokens)
+		memcpy(ids, tokens, (size_t)port_elements(port) * sizeof *ids);
+	float *guidance = vm_input(vm, "guidance", &port);
+	if (guidance) {
+		if (port->dtype != DT_F32)
+			return fail(err, EXIT_SOURCE, "the pipeline's input "
+				"'guidance' is not f32");
+		for (int64_t i = 0; i < port_elements(port); i++)
+			guidance[i] = (float)job->run->guidance;
+	}
+	return inputs_fill(&q, vm, set, (uint64_t)job->run->seed, err,
+		GENERATE_ERR);
+}

@@ -1,0 +1,450 @@
+/* runfile.c - see runfile.h.  One table lists the keys with their kinds and
+ * limits; what needs more than a number or a text has a function.
+ */
+#include "compiler/generate/runfile.h"
+#include "ir/base/yaml.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { FILE_LIMIT = 1 << 20, SIDE_MAX = 1 << 16 };
+
+typedef struct Loader {
+	Arena *arena;
+	RunFile *run;
+	const char *folder;     /* of the run file, "" for the current one */
+	const char *text;       /* of the run file, for the line in messages */
+	size_t size;
+	const char *set;        /* the --set that is being read, or NULL */
+	char *err;
+} Loader;
+
+/* ---- errors ---- */
+
+static bool __attribute__((format(printf, 4, 5)))
+fail_at(Loader *l, int line, int column, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (l->set)
+		snprintf(l->err, RUNFILE_ERR, "--set %.200s: %s", l->set, text);
+	else
+		yaml_explain(l->run->path, l->text, l->size, line, column, text,
+			l->err, RUNFILE_ERR);
+	return false;
+}
+
+#define FAIL(l, y, ...) fail_at(l, (y)->line, (y)->column, __VA_ARGS__)
+
+/* ---- values ---- */
+
+static bool
+get_text(Loader *l, const char *key, const Yaml *y, const char **out)
+{
+	if (y->kind != YAML_TEXT)
+		return FAIL(l, y, "'%s' is a text", key);
+	*out = y->text;
+	return true;
+}
+
+/* A path as seen from the current folder. */
+static const char *
+resolve(Loader *l, const char *path)
+{
+	if (*path == '/' || !*l->folder)
+		return path;
+	return arena_printf(l->arena, "%s/%s", l->folder, path);
+}
+
+static bool
+get_path(Loader *l, const char *key, const Yaml *y, const char **out)
+{
+	if (!get_text(l, key, y, out))
+		return false;
+	if (!**out)
+		return FAIL(l, y, "'%s' needs a path", key);
+	*out = resolve(l, *out);
+	return true;
+}
+
+static bool
+get_int(Loader *l, const char *key, const Yaml *y, double lo, double hi,
+	int64_t *out)
+{
+	char *end = NULL;
+	errno = 0;
+	if (y->kind == YAML_TEXT)
+		*out = strtoll(y->text, &end, 10);
+	if (!end || end == y->text || *end || errno || (double)*out < lo
+		|| (double)*out > hi)
+		return FAIL(l, y, "'%s' is an integer from %.15g to %.15g", key,
+			lo, hi);
+	return true;
+}
+
+static bool
+get_real(Loader *l, const char *key, const Yaml *y, double lo, double hi,
+	double *out)
+{
+	char *end = NULL;
+	if (y->kind == YAML_TEXT)
+		*out = strtod(y->text, &end);
+	if (!end || end == y->text || *end || !(*out >= lo && *out <= hi))
+		return FAIL(l, y, "'%s' is a number from %g to %g", key, lo, hi);
+	return true;
+}
+
+static bool
+get_bool(Loader *l, const char *key, const Yaml *y, bool *out)
+{
+	bool yes = y->kind == YAML_TEXT && !strcmp(y->text, "true");
+	if (!yes && (y->kind != YAML_TEXT || strcmp(y->text, "false")))
+		return FAIL(l, y, "'%s' is true or false", key);
+	*out = yes;
+	return true;
+}
+
+/* A name of `names`; returns its index or -1. */
+static int
+get_name(Loader *l, const char *what, const Yaml *y, const char *const *names,
+	size_t n)
+{
+	if (y->kind == YAML_TEXT)
+		for (size_t i = 0; i < n; i++)
+			if (!strcmp(names[i], y->text))
+				return (int)i;
+	const char *near = y->kind == YAML_TEXT
+		? nearest_name(y->text, names, n) : NULL;
+	if (y->kind != YAML_TEXT)
+		FAIL(l, y, "a %s is a text", what);
+	else if (near)
+		FAIL(l, y, "unknown %s '%.80s'; did you mean '%s'?", what,
+			y->text, near);
+	else
+		FAIL(l, y, "unknown %s '%.80s'", what, y->text);
+	return -1;
+}
+
+/* ---- keys that are more than one value ---- */
+
+static const char *const components[] = {
+	"base", "unet", "vae", "text_encoder", "image_encoder", "tokenizer",
+	"scheduler",
+};
+
+static bool
+add_component(Loader *l, const char *name, const Yaml *y)
+{
+	const Yaml *part = y->kind == YAML_LIST ? y->item : y;
+	size_t n = y->kind == YAML_LIST ? y->n : 1;
+	const char *list = arena_printf(l->arena, "%s=", name);
+	if (!n)
+		return FAIL(l, y, "'%s' needs a folder", name);
+	for (size_t i = 0; i < n; i++) {
+		const char *path;
+		if (!get_path(l, name, &part[i], &path))
+			return false;
+		if (strchr(path, ','))
+			return FAIL(l, &part[i], "a comma in a folder's name "
+				"cannot be told from one between folders");
+		list = arena_printf(l->arena, "%s%s%s", list, i ? "," : "", path);
+	}
+	l->run->component[l->run->n_component++] = list;
+	return true;
+}
+
+/* A folder, or {base: FOLDER, unet: [DIR, DIR], ...}. */
+static bool
+set_model(Loader *l, const Yaml *y)
+{
+	RunFile *r = l->run;
+	r->component = arena_array(l->arena, COUNT_OF(components),
+		sizeof *r->component);
+	r->n_component = 0;
+	r->folder = NULL;
+	if (y->kind == YAML_TEXT)
+		return get_path(l, "model", y, &r->folder);
+	if (y->kind != YAML_TABLE)
+		return FAIL(l, y, "'model' is a folder, or a map with 'base'");
+	for (size_t i = 0; i < y->n; i++) {
+		int k = get_name(l, "component", &y->key[i], components,
+			COUNT_OF(components));
+		if (k < 0)
+			return false;
+		if (!k ? !get_path(l, "base", &y->item[i], &r->folder)
+			: !add_component(l, components[k], &y->item[i]))
+			return false;
+	}
+	return true;
+}
+
+/* 512x320: width, then height */
+static bool
+set_size(Loader *l, const Yaml *y)
+{
+	int used = 0;
+	long long w = 0, h = 0;
+	if (y->kind != YAML_TEXT || strlen(y->text) > 16
+		|| sscanf(y->text, "%lldx%lld%n", &w, &h, &used) != 2
+		|| y->text[used])
+		return FAIL(l, y, "'size' is WIDTHxHEIGHT in pixels");
+	if (w < 1 || h < 1 || w > SIDE_MAX || h > SIDE_MAX)
+		return FAIL(l, y, "'size': a side has 1 to %d pixels", SIDE_MAX);
+	l->run->width = w;
+	l->run->height = h;
+	return true;
+}
+
+/* Every setting that a scheduler's config may have; a slip would otherwise be
+ * a setting that does nothing. */
+static const char *const scheduler_keys[] = {
+	"class", "beta_end", "beta_schedule", "beta_start", "clip_sample",
+	"clip_sample_range", "final_sigmas_type", "interpolation_type",
+	"num_train_timesteps", "prediction_type", "rescale_betas_zero_snr",
+	"set_alpha_to_one", "sigma_max", "sigma_min", "steps_offset",
+	"thresholding", "timestep_spacing", "timestep_type", "trained_betas",
+	"use_beta_sigmas", "use_exponential_sigmas", "use_karras_sigmas",
+};
+
+static bool
+set_scheduler(Loader *l, const Yaml *y)
+{
+	if (y->kind != YAML_TABLE)
+		return FAIL(l, y, "'scheduler' is a map: {class: DDIMScheduler}");
+	const char **key = arena_array(l->arena, y->n, sizeof *key);
+	Json *item = arena_array(l->arena, y->n, sizeof *item);
+	for (size_t i = 0; i < y->n; i++) {
+		int k = get_name(l, "scheduler setting", &y->key[i],
+			scheduler_keys, COUNT_OF(scheduler_keys));
+		if (k < 0)
+			return false;
+		key[i] = k ? scheduler_keys[k] : "_class_name";
+		item[i] = yaml_json(l->arena, &y->item[i]);
+	}
+	l->run->scheduler = json_map(l->arena, y->n, key, item);
+	return true;
+}
+
+static bool
+set_device(Loader *l, const Yaml *y)
+{
+	static const char *const names[] = {"cpu"};
+	return get_name(l, "device", y, names, COUNT_OF(names)) >= 0;
+}
+
+static bool
+set_dtype(Loader *l, const Yaml *y)
+{
+	static const char *const names[] = {"f32", "f16", "bf16"};
+	int k = get_name(l, "dtype", y, names, COUNT_OF(names));
+	if (k >= 0)
+		l->run->dtype = dtype_find(names[k]);
+	return k >= 0;
+}
+
+static bool
+set_memory(Loader *l, const Yaml *y)
+{
+	return (y->kind == YAML_TEXT && parse_bytes(y->text, &l->run->memory))
+		|| FAIL(l, y, "'memory' is a size such as 6GiB");
+}
+
+static bool
+add_output(Loader *l, const Yaml *y)
+{
+	static const struct { const char *suffix; OutputKind kind; } kinds[] = {
+		{".gif", OUTPUT_GIF}, {".mp4", OUTPUT_MP4}, {".y4m", OUTPUT_Y4M},
+		{".safetensors", OUTPUT_TENSORS}, {"/", OUTPUT_PNG},
+	};
+	struct stat st;
+	OutputFile *o = &l->run->output[l->run->n_output++];
+	if (!get_path(l, "output", y, &o->path))
+		return false;
+	size_t n = strlen(o->path);
+	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+		size_t k = strlen(kinds[i].suffix);
+		if (n > k && !strcasecmp(o->path + n - k, kinds[i].suffix)) {
+			o->kind = kinds[i].kind;
+			return true;
+		}
+	}
+	/* without a suffix: a folder that is there, or a device, which gets
+	   the tensors */
+	if (!stat(o->path, &st) && !S_ISREG(st.st_mode)) {
+		o->kind = S_ISDIR(st.st_mode) ? OUTPUT_PNG : OUTPUT_TENSORS;
+		return true;
+	}
+	return FAIL(l, y, "'%.100s': an output ends in .gif .mp4 .y4m "
+		".safetensors, or in / for PNG frames", y->text);
+}
+
+static bool
+set_output(Loader *l, const Yaml *y)
+{
+	size_t n = y->kind == YAML_LIST ? y->n : 1;
+	l->run->output = arena_array(l->arena, n, sizeof *l->run->output);
+	l->run->n_output = 0;
+	if (y->kind != YAML_LIST)
+		return add_output(l, y);
+	for (size_t i = 0; i < n; i++)
+		if (!add_output(l, &y->item[i]))
+			return false;
+	return true;
+}
+
+/* ---- the table ---- */
+
+typedef enum KeyKind {
+	KEY_INT, KEY_REAL, KEY_TEXT, KEY_PATH, KEY_BOOL, KEY_OTHER
+} KeyKind;
+
+typedef struct Key {
+	const char *name;
+	KeyKind kind;
+	size_t offset;          /* in RunFile */
+	double lo, hi;
+	bool (*set)(Loader *l, const Yaml *y);
+} Key;
+
+#define AT(field) offsetof(RunFile, field)
+
+static const Key keys[] = {
+	{"model", KEY_OTHER, 0, 0, 0, set_model},
+	{"pipeline", KEY_TEXT, AT(pipeline), 0, 0, NULL},
+	{"prompt", KEY_TEXT, AT(prompt), 0, 0, NULL},
+	{"negative_prompt", KEY_TEXT, AT(negative_prompt), 0, 0, NULL},
+	{"frames", KEY_INT, AT(frames), 1, 1 << 16, NULL},
+	{"size", KEY_OTHER, 0, 0, 0, set_size},
+	{"steps", KEY_INT, AT(steps), 1, 100000, NULL},
+	{"guidance", KEY_REAL, AT(guidance), 0, 1000, NULL},
+	{"seed", KEY_INT, AT(seed), 0, 9e15, NULL},
+	{"noise", KEY_PATH, AT(noise), 0, 0, NULL},
+	{"scheduler", KEY_OTHER, 0, 0, 0, set_scheduler},
+	{"device", KEY_OTHER, 0, 0, 0, set_device},
+	{"dtype", KEY_OTHER, 0, 0, 0, set_dtype},
+	{"memory", KEY_OTHER, 0, 0, 0, set_memory},
+	{"profile", KEY_PATH, AT(profile), 0, 0, NULL},
+	{"output", KEY_OTHER, 0, 0, 0, set_output},
+	{"fps", KEY_REAL, AT(fps), 0.1, 1000, NULL},
+	{"keep_latents", KEY_BOOL, AT(keep_latents), 0, 0, NULL},
+};
+
+static bool
+set_key(Loader *l, const Yaml *name, const Yaml *y)
+{
+	const char *names[COUNT_OF(keys)];
+	for (size_t i = 0; i < COUNT_OF(keys); i++)
+		names[i] = keys[i].name;
+	int k = get_name(l, "key", name, names, COUNT_OF(keys));
+	if (k < 0)
+		return false;
+	const Key *key = &keys[k];
+	void *field = (char *)l->run + key->offset;
+	switch (key->kind) {
+	case KEY_INT:
+		return get_int(l, key->name, y, key->lo, key->hi, field);
+	case KEY_REAL:
+		return get_real(l, key->name, y, key->lo, key->hi, field);
+	case KEY_TEXT:
+		return get_text(l, key->name, y, field);
+	case KEY_PATH:
+		return get_path(l, key->name, y, field);
+	case KEY_BOOL:
+		return get_bool(l, key->name, y, field);
+	case KEY_OTHER:
+		break;
+	}
+	return key->set(l, y);
+}
+
+/* "key=value": a value that begins with a bracket is YAML, any other one is
+ * the text as it stands. */
+static int
+override(Loader *l, const char *set)
+{
+	const char *equals = strchr(set, '=');
+	Yaml key = {.kind = YAML_TEXT}, text = {.kind = YAML_TEXT};
+	if (!equals || equals == set) {
+		snprintf(l->err, RUNFILE_ERR, "--set %.200s: write KEY=VALUE",
+			set);
+		return EXIT_USAGE;
+	}
+	l->set = set;
+	key.text = arena_strndup(l->arena, set, (size_t)(equals - set));
+	text.text = equals + 1;
+	const Yaml *value = &text;
+	if (*text.text == '{' || *text.text == '[') {
+		YamlError e;
+		value = yaml_parse(l->arena, text.text, strlen(text.text), &e);
+		if (!value) {
+			snprintf(l->err, RUNFILE_ERR, "--set %.200s: %s", set,
+				e.text);
+			return EXIT_SOURCE;
+		}
+	}
+	return set_key(l, &key, value) ? EXIT_OK : EXIT_SOURCE;
+}
+
+static const char *
+folder_of(Arena *a, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	if (!slash)
+		return "";
+	return slash == path ? "/" : arena_strndup(a, path,
+		(size_t)(slash - path));
+}
+
+int
+runfile_parse(Arena *a, const char *path, const char *text, size_t size,
+	const char *const *set, size_t n_set, RunFile *out, char *err)
+{
+	Loader l = {.arena = a, .run = out, .text = text, .size = size,
+		.err = err, .folder = folder_of(a, path)};
+	YamlError e;
+	*out = (RunFile){.path = path, .prompt = "", .negative_prompt = "",
+		.frames = 16, .steps = 25, .guidance = 7.5, .dtype = DT_F32,
+		.fps = 8};
+	const Yaml *root = yaml_parse(a, text, size, &e);
+	if (!root) {
+		fail_at(&l, e.line, e.column, "%s", e.text);
+		return EXIT_SOURCE;
+	}
+	if (root->kind != YAML_TABLE) {
+		FAIL(&l, root, "a run file is a map of keys to values");
+		return EXIT_SOURCE;
+	}
+	for (size_t i = 0; i < root->n; i++)
+		if (!set_key(&l, &root->key[i], &root->item[i]))
+			return EXIT_SOURCE;
+	for (size_t i = 0; i < n_set; i++) {
+		int code = override(&l, set[i]);
+		if (code)
+			return code;
+	}
+	if (!out->folder && !out->n_component) {
+		snprintf(err, RUNFILE_ERR, "%.200s: it names no 'model'", path);
+		return EXIT_SOURCE;
+	}
+	return EXIT_OK;
+}
+
+int
+runfile_read(Arena *a, const char *path, const char *const *set,
+	size_t n_set, RunFile *out, char *err)
+{
+	size_t size;
+	const char *text = arena_read_file(a, path, FILE_LIMIT, &size);
+	if (!text) {
+		snprintf(err, RUNFILE_ERR, "cannot read '%.200s': %s", path,
+			strerror(errno));
+		return EXIT_IO;
+	}
+	return runfile_parse(a, path, text, size, set, n_set, out, err);
+}

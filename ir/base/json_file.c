@@ -1,0 +1,30 @@
+/* json_file.c - a config: one JSON object in a file. */
+#include "ir/base/json.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { JSON_FILE_BYTES = 4 << 20, JSON_FILE_DEPTH = 32 };
+
+const Json *
+json_read_file(Arena *a, const char *path, int *code, char *err)
+{
+	size_t size;
+	char *text = arena_read_file(a, path, JSON_FILE_BYTES, &size);
+	if (!text) {
+		*code = EXIT_IO;
+		snprintf(err, JSON_FILE_ERR, "cannot read '%s': %s", path, strerror(errno));
+		return NULL;
+	}
+	JsonError e;
+	const Json *j = json_parse(a, text, size, JSON_FILE_DEPTH, &e);
+	if (!j) {
+		*code = EXIT_SOURCE;
+		snprintf(err, JSON_FILE_ERR, "%s:%d:%d: %s", path, e.line, e.column, e.text);
+	} else if (j->kind != JSON_MAP) {
+		*code = EXIT_SOURCE;
+		snprintf(err, JSON_FILE_ERR, "%s:1:1: this is not a JSON object", path);
+		j = NULL;
+	}
+	return j;
+}

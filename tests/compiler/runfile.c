@@ -1,0 +1,216 @@
+/* runfile.c - run files that are right, and each way of being wrong with the
+ * place and the words that it is told in.
+ */
+#include "compiler/generate/runfile.h"
+#include "tests/lib/test.h"
+
+#include <math.h>
+
+static Arena arena;
+
+static int
+parse(const char *text, const char *const *set, size_t n, RunFile *r, char *err)
+{
+	*err = 0;
+	return runfile_parse(&arena, "dir/run.yaml", text, strlen(text), set, n,
+		r, err);
+}
+
+static void
+all_keys(void)
+{
+	static const char text[] =
+		"model: {base: sd15, unet: [sd15/unet, /abs/motion], vae: v}\n"
+		"pipeline: p.slu\n"
+		"prompt: a red circle, moving right\n"
+		"negative_prompt: 'it''s: \"bad\"'\n"
+		"frames: 12\nsize: 640x384\nsteps: 30\nguidance: 6\nseed: 99\n"
+		"noise: n.safetensors\n"
+		"scheduler: {class: EulerDiscreteScheduler, beta_start: 1.5e-3, "
+		"clip_sample: false, steps_offset: 1}\n"
+		"device: cpu\ndtype: bf16\nmemory: 1.5 GiB\n"
+		"output: [a.gif, /tmp/b.MP4, frames/, c.safetensors, d.y4m]\n"
+		"fps: 12.5\nkeep_latents: true\n";
+	RunFile r;
+	char err[RUNFILE_ERR];
+	test("every key");
+	CHECK(!parse(text, NULL, 0, &r, err), "%s", err);
+	CHECK(!strcmp(r.folder, "dir/sd15"));
+	CHECK(r.n_component == 2
+		&& !strcmp(r.component[0], "unet=dir/sd15/unet,/abs/motion")
+		&& !strcmp(r.component[1], "vae=dir/v"));
+	CHECK(!strcmp(r.pipeline, "p.slu"));
+	CHECK(!strcmp(r.prompt, "a red circle, moving right"));
+	CHECK(!strcmp(r.negative_prompt, "it's: \"bad\""));
+	CHECK(r.frames == 12 && r.steps == 30 && r.seed == 99);
+	CHECK(r.width == 640 && r.height == 384);
+	CHECK(fabs(r.guidance - 6) < 1e-9 && fabs(r.fps - 12.5) < 1e-9);
+	CHECK(!strcmp(r.noise, "dir/n.safetensors"));
+	CHECK(r.dtype == DT_BF16 && r.memory == 3LL << 29 && r.keep_latents);
+	const Json *class = json_get(r.scheduler, "_class_name");
+	const Json *start = json_get(r.scheduler, "beta_start");
+	const Json *clip = json_get(r.scheduler, "clip_sample");
+	CHECK(class && !strcmp(class->text, "EulerDiscreteScheduler"));
+	CHECK(start && fabs(start->number - 1.5e-3) < 1e-12);
+	CHECK(clip && clip->kind == JSON_BOOL && !clip->boolean);
+	CHECK(r.n_output == 5 && r.output[0].kind == OUTPUT_GIF
+		&& r.output[1].kind == OUTPUT_MP4 && r.output[2].kind == OUTPUT_PNG
+		&& r.output[3].kind == OUTPUT_TENSORS
+		&& r.output[4].kind == OUTPUT_Y4M);
+	CHECK(!strcmp(r.output[0].path, "dir/a.gif")
+		&& !strcmp(r.output[1].path, "/tmp/b.MP4"));
+}
+
+static void
+overrides(void)
+{
+	static const char *const set[] = {
+		"frames=3", "prompt=a cat: {black}, #1", "output=[x.gif, y/]",
+		"model=other", "memory=800MiB", "scheduler={class: DDIMScheduler}",
+		"profile=cpu.yaml", "frames=4", "keep_latents=true",
+	};
+	RunFile r;
+	char err[RUNFILE_ERR];
+	test("defaults");
+	CHECK(!parse("model: m\n", NULL, 0, &r, err), "%s", err);
+	CHECK(r.frames == 16 && r.steps == 25 && !r.width && !r.seed
+		&& r.dtype == DT_F32 && !r.n_output && !*r.prompt
+		&& !*r.negative_prompt && !r.keep_latents);
+	test("--set overrides, the last one wins");
+	CHECK(!parse("model: m\nframes: 9\n", set, COUNT_OF(set), &r, err), "%s",
+		err);
+	CHECK(r.frames == 4 && r.n_output == 2 && r.memory == 800LL << 20
+		&& r.keep_latents);
+	CHECK(!strcmp(r.prompt, "a cat: {black}, #1"));
+	CHECK(!strcmp(r.folder, "dir/other") && !r.n_component);
+	CHECK(!strcmp(r.profile, "dir/cpu.yaml"));
+}
+
+static const struct { const char *text, *reason; } bad[] = {
+	{"promt: x\n", "dir/run.yaml:1:1: unknown key 'promt'; did you mean "
+		"'prompt'?\n  promt: x\n  ^"},
+	{"model: m\n\n  \nframes: 3\nzzzzzz: 1\n", "5:1: unknown key 'zzzzzz'"},
+	{"model: m\nframes: x\n", "2:9: 'frames' is an integer from 1 to"},
+	{"frames: 0\n", "1:9: 'frames'"},
+	{"frames: 3.5\n", "'frames'"},
+	{"frames: 99999999999999999999\n", "'frames'"},
+	{"frames: [3]\n", "'frames'"},
+	{"fps: 0\n", "'fps' is a number"},
+	{"fps: nan\n", "'fps' is a number"},
+	{"guidance: 7.5x\n", "'guidance' is a number"},
+	{"size: 512\n", "'size' is WIDTHxHEIGHT"},
+	{"size: 512x\n", "'size' is WIDTHxHEIGHT"},
+	{"size: 0x64\n", "'size': a side has"},
+	{"size: 64x64x64\n", "'size' is WIDTHxHEIGHT"},
+	{"keep_latents: yes\n", "'keep_latents' is true or false"},
+	{"dtype: f64\n", "unknown dtype 'f64'"},
+	{"device: gpu\n", "unknown device 'gpu'"},
+	{"memory: lots\n", "'memory' is a size"},
+	{"memory: 0\n", "'memory' is a size"},
+	{"memory: 6 GiBs\n", "'memory' is a size"},
+	{"output: a.webm\n", "1:9: 'a.webm': an output ends in"},
+	{"output: [a.gif, [b.gif]]\n", "'output' is a text"},
+	{"prompt: [a]\n", "'prompt' is a text"},
+	{"model: {bas: x}\n", "1:9: unknown component 'bas'; did you mean 'base'"},
+	{"model: {unet: []}\n", "'unet' needs a folder"},
+	{"model: {unet: 'a,b'}\n", "comma"},
+	{"model: []\n", "'model' is a folder"},
+	{"model: ''\n", "'model' needs a path"},
+	{"scheduler: DDIM\n", "'scheduler' is a map"},
+	{"scheduler: {beta_shedule: linear}\n", "did you mean 'beta_schedule'"},
+	{"frames: 3\nframes: 4\n", "2:1: key 'frames' stands here twice, first "
+		"in line 1"},
+	{"frames: &a 3\n", "1:9: anchors (&a) are not allowed"},
+	{"frames: *a\n", "1:9: aliases (*a) are not allowed"},
+	{"a: &a [x, x]\nb: &b [*a, *a]\n", "anchors"},
+	{"frames: !!int 3\n", "1:9: tags"},
+	{"prompt: !x y\n", "tags"},
+	{"frames: 3\n---\nframes: 4\n", "second document"},
+	{"- a\n- b\n", "a run file is a map"},
+	{"just text\n", "a run file is a map"},
+	{"prompt: a: b\n", "1:10: mapping values are not allowed"},
+	{"prompt: \"open\n", "found unexpected end of stream"},
+	{"prompt: {a: b\n", "run.yaml:"},
+	{"\tframes: 3\n", "run.yaml:1:1: "},
+	{"? [a]\n: b\n", "a key is one word"},
+	{"prompt: \"a\\0b\"\n", "NUL"},
+	{"prompt: \xff\xfe\n", "run.yaml:"},
+	{"[[[[[[[[[[[[[[[[[[[[[[[[[[a]]]]]]]]]]]]]]]]]]]]]]]]]]\n", "nested deeper"},
+	{"frames: 3\n", "it names no 'model'"},
+	{"", "it names no 'model'"},
+};
+
+static void
+wrong(void)
+{
+	RunFile r;
+	char err[RUNFILE_ERR];
+	test("what is wrong is told with its place");
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		int code = parse(bad[i].text, NULL, 0, &r, err);
+		CHECK(code == EXIT_SOURCE && strstr(err, bad[i].reason),
+			"%s-> %d: %s", bad[i].text, code, err);
+	}
+	printf("# %zu kinds of mistakes\n", COUNT_OF(bad));
+}
+
+static void
+wrong_overrides(void)
+{
+	static const struct { const char *set; int code; const char *reason; }
+	sets[] = {
+		{"frames", EXIT_USAGE, "write KEY=VALUE"},
+		{"=3", EXIT_USAGE, "write KEY=VALUE"},
+		{"frame=3", EXIT_SOURCE, "--set frame=3: unknown key 'frame'; did "
+			"you mean 'frames'?"},
+		{"frames=x", EXIT_SOURCE, "--set frames=x: 'frames' is an integer"},
+		{"output=[a.gif", EXIT_SOURCE, "--set output=[a.gif: "},
+		{"scheduler={class: *x}", EXIT_SOURCE, "aliases"},
+		{"output=x.avi", EXIT_SOURCE, "an output ends in"},
+	};
+	RunFile r;
+	char err[RUNFILE_ERR];
+	test("wrong overrides");
+	for (size_t i = 0; i < COUNT_OF(sets); i++) {
+		int code = parse("model: m\n", &sets[i].set, 1, &r, err);
+		CHECK(code == sets[i].code && strstr(err, sets[i].reason),
+			"%s -> %d: %s", sets[i].set, code, err);
+	}
+}
+
+static void
+limits(void)
+{
+	RunFile r;
+	char err[RUNFILE_ERR];
+	size_t n = 1 << 20;
+	char *text = arena_alloc(&arena, n + 2);
+	test("size and depth have limits, and take no time");
+	double start = now_seconds();
+	memset(text, '[', n);
+	CHECK(parse(text, NULL, 0, &r, err) && strstr(err, "nested"), "%s", err);
+	memset(text, 'a', n + 1);
+	CHECK(parse(text, NULL, 0, &r, err) && strstr(err, "longer"), "%s", err);
+	size_t at = 0;
+	for (int i = 0; i < 5000; i++)
+		at += (size_t)sprintf(text + at, "k%d: 1\n", i);
+	CHECK(parse(text, NULL, 0, &r, err) && strstr(err, "more than 1000 keys"),
+		"%s", err);
+	CHECK(now_seconds() - start < 5);
+	test("a file that is not there");
+	CHECK(runfile_read(&arena, "/nonexistent.yaml", NULL, 0, &r, err)
+		== EXIT_IO && strstr(err, "No such file"));
+}
+
+int
+main(void)
+{
+	all_keys();
+	overrides();
+	wrong();
+	wrong_overrides();
+	limits();
+	test_close();
+	arena_free(&arena);
+	return test_end();
+}

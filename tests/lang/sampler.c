@@ -1,0 +1,221 @@
+/* sampler.c - schedules against those of the library that the configs come
+ * from, through the command line: tests/data/schedulers holds a case for each
+ * file.  Files named as arguments are compared instead.
+ */
+#include "lang/lang.h"
+#include "tests/lib/test.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+
+static Arena arena;
+
+static const Json *
+read_json(const char *path)
+{
+	size_t size;
+	JsonError e;
+	char *text = arena_read_file(&arena, path, 1 << 20, &size);
+	const Json *j = text ? json_parse(&arena, text, size, 16, &e) : NULL;
+	if (!j)
+		fatal(EXIT_IO, "cannot read %s", path);
+	return j;
+}
+
+/* What `sluice sampler` prints about a case; NULL: it fails. */
+static const Json *
+run_sampler(const char *path, int64_t steps)
+{
+	const char *sluice = getenv("SLUICE");
+	static char text[1 << 20];
+	JsonError e;
+	FILE *f = popen(arena_printf(&arena, "%s sampler '%s' --steps %lld "
+		"--apply '%s'", sluice ? sluice : "build/sluice", path,
+		(long long)steps, path), "r");
+	size_t size = f ? fread(text, 1, sizeof text, f) : 0;
+	const Json *j = json_parse(&arena, text, size, 16, &e);
+	return !f || pclose(f) ? NULL : j;
+}
+
+static double
+at(const Json *list, size_t i)
+{
+	return list && i < list->n ? list->item[i].number : NAN;
+}
+
+/* Largest difference of two lists over the largest wanted value. */
+static double
+row_error(const Json *got, const Json *want)
+{
+	double top = 0, worst = 0;
+	for (size_t i = 0; i < want->n; i++) {
+		double d = fabs(at(got, i) - at(want, i));
+		top = fmax(top, fabs(at(want, i)));
+		worst = isnan(d) ? INFINITY : fmax(worst, d);
+	}
+	return worst / top;
+}
+
+static void
+check_rows(const Json *got, const Json *want, const char *name)
+{
+	const Json *a = json_get(got, name), *b = json_get(want, name);
+	double worst = a && a->n == b->n ? 0 : INFINITY;
+	for (size_t i = 0; i < b->n && worst < INFINITY; i++)
+		worst = fmax(worst, row_error(&a->item[i], &b->item[i]));
+	CHECK(worst <= 1e-5, "%s: largest error %.2e", name, worst);
+}
+
+/* Integer times are equal.  Those of a Karras schedule are found in a table that
+ * the library holds in f32, and may be a thousandth off. */
+static void
+check_times(const Json *got, const Json *want)
+{
+	const Json *a = json_get(got, "timesteps"), *b = json_get(want, "timesteps");
+	const Json *karras = json_get(json_get(want, "config"),
+		"use_karras_sigmas");
+	CHECK(a && a->n == b->n);
+	for (size_t i = 0; i < b->n; i++) {
+		double t = at(b, i), limit = karras && karras->boolean ? 2e-3
+			: t == rint(t) ? 0 : 1e-4;
+		CHECK(fabs(at(a, i) - t) <= limit, "time %zu: %.9g, not %.9g",
+			i, at(a, i), t);
+	}
+}
+
+static void
+check_sigmas(const Json *got, const Json *want)
+{
+	const Json *a = json_get(got, "sigmas"), *b = json_get(want, "sigmas");
+	CHECK(!b == !a && (!b || a->n == b->n));
+	for (size_t i = 0; b && i < b->n; i++)
+		CHECK(fabs(at(a, i) - at(b, i)) <= 3e-5 * fabs(at(b, i)),
+			"sigma %zu: %.9g, not %.9g", i, at(a, i), at(b, i));
+	const Json *init = json_get(got, "init_noise_sigma");
+	double sigma = json_get(want, "init_noise_sigma")->number;
+	CHECK(init && fabs(init->number - sigma) <= 3e-5 * sigma);
+}
+
+static void
+check_case(const char *path)
+{
+	const Json *want = read_json(path);
+	test(path);
+	const Json *got = run_sampler(path, json_get(want, "steps")->integer);
+	CHECK(got, "sluice sampler fails");
+	if (!got)
+		return;
+	check_times(got, want);
+	check_sigmas(got, want);
+	check_rows(got, want, "scaled_model_input");
+	check_rows(got, want, "after_step");
+}
+
+static int
+all_cases(void)
+{
+	static const char folder[] = "tests/data/schedulers";
+	struct dirent **entry;
+	int n = scandir(folder, &entry, NULL, alphasort), cases = 0;
+	for (int i = 0; i < n; i++) {
+		if (entry[i]->d_name[0] != '.') {
+			check_case(arena_printf(&arena, "%s/%s", folder,
+				entry[i]->d_name));
+			cases++;
+		}
+		free(entry[i]);
+	}
+	if (n >= 0)
+		free(entry);
+	return cases;
+}
+
+/* ---- what is refused, and why ---- */
+
+static const Sampler *
+make(const char *config, int64_t steps, char *err)
+{
+	JsonError e;
+	const Json *j = json_parse(&arena, config, strlen(config), 8, &e);
+	return sampler_make(&arena, j, steps, err);
+}
+
+#define DDIM "\"_class_name\": \"DDIMScheduler\""
+#define EULER "\"_class_name\": \"EulerDiscreteScheduler\""
+
+static const struct {
+	const char *config;
+	int64_t steps;
+	const char *reason;     /* a part of it */
+} refused[] = {
+	{"{}", 5, "_class_name"},
+	{"{\"_class_name\": \"DDIMSchedular\"}", 5, "did you mean 'DDIMScheduler'"},
+	{"{\"_class_name\": \"HeunScheduler9000\"}", 5, "known are"},
+	{"{" DDIM "}", 0, "1 .. 100000"},
+	{"{" DDIM "}", 1001, "1 .. 1000"},
+	{"{" DDIM ", \"thresholding\": true}", 5, "'thresholding' is not supp"},
+	{"{" DDIM ", \"thresholding\": 1}", 5, "must be true or false"},
+	{"{" DDIM ", \"beta_schedule\": \"liner\"}", 5, "did you mean 'linear'"},
+	{"{" DDIM ", \"timestep_spacing\": \"x\"}", 5, "'timestep_spacing'"},
+	{"{" DDIM ", \"prediction_type\": \"flow\"}", 5, "'prediction_type'"},
+	{"{" DDIM ", \"beta_end\": 2}", 5, "not between 0 and 1"},
+	{"{" DDIM ", \"beta_end\": \"x\"}", 5, "must be a finite number"},
+	{"{" DDIM ", \"clip_sample_range\": 0}", 5, "above 0"},
+	{"{" DDIM ", \"num_train_timesteps\": 2.5}", 5, "integer"},
+	{"{" DDIM ", \"steps_offset\": 1}", 1000, "'steps_offset' 1"},
+	{"{" DDIM ", \"trained_betas\": [0.1]}", 1, "trained_betas"},
+	{"{" DDIM ", \"rescale_betas_zero_snr\": true, \"timestep_spacing\": "
+		"\"trailing\"}", 5, "degenerate"},
+	{"{" EULER ", \"use_beta_sigmas\": true}", 5, "'use_beta_sigmas'"},
+	{"{" EULER ", \"use_exponential_sigmas\": true}", 5, "exponential"},
+	{"{" EULER ", \"interpolation_type\": \"log_linear\"}", 5, "log_linear"},
+	{"{" EULER ", \"final_sigmas_type\": \"x\"}", 5, "final_sigmas_type"},
+	{"{" EULER ", \"use_karras_sigmas\": true, \"sigma_min\": 9, "
+		"\"sigma_max\": 2}", 5, "in order"},
+};
+
+static void
+refusals(void)
+{
+	char err[256];
+	test("unsupported settings are refused by name");
+	for (size_t i = 0; i < COUNT_OF(refused); i++) {
+		const Sampler *m = make(refused[i].config, refused[i].steps, err);
+		CHECK(!m && strstr(err, refused[i].reason), "%s: '%s'",
+			refused[i].config, m ? "accepted" : err);
+	}
+	test("null is the class's default");
+	const Sampler *m = make("{" DDIM ", \"trained_betas\": null, "
+		"\"clip_sample\": null}", 4, err);
+	CHECK(m && m->update[0][2] == 1, "%s", err);
+	test("one step");
+	m = make("{" DDIM ", \"timestep_spacing\": \"linspace\"}", 1, err);
+	CHECK(m && m->timesteps[0] == 0, "%s", err);
+	test("trailing has no time below zero");
+	m = make("{" DDIM ", \"timestep_spacing\": \"trailing\"}", 61, err);
+	CHECK(m && m->timesteps[60] >= 0 && m->timesteps[0] == 999, "%s", err);
+	test("a rescaled v-prediction schedule starts from pure noise");
+	m = make("{" DDIM ", \"rescale_betas_zero_snr\": true, "
+		"\"prediction_type\": \"v_prediction\", \"clip_sample\": false, "
+		"\"timestep_spacing\": \"trailing\"}", 4, err);
+	CHECK(m && fabs(m->update[0][0]) < 1e-7 && m->update[0][1] == -1, "%s",
+		err);
+}
+
+int
+main(int argc, char **argv)
+{
+	int cases = argc - 1;
+	for (int i = 1; i < argc; i++)
+		check_case(argv[i]);
+	if (!cases) {
+		cases = all_cases();
+		test("there are cases");
+		CHECK(cases >= 11, "%d", cases);
+		refusals();
+	}
+	printf("# %d schedules equal those recorded\n", cases);
+	arena_free(&arena);
+	return test_end();
+}

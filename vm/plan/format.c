@@ -1,0 +1,595 @@
+/* format.c - gate 1 for the records of a plan: every enum, index, name and
+ * number is in its range, loops nest, and the sums in the header agree.
+ *
+ * After this gate every index in a plan may be followed and every number may
+ * be added up without overflow.  The order of the checks matters: strings
+ * first, so that messages can use them.
+ */
+#include "vm/plan/format.h"
+
+#include <math.h>
+#include <string.h>
+
+bool
+plan_fail(PlanError *e, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof e->text, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool
+plan_fail_at(const Plan *p, PlanError *e, uint32_t insn, const char *fmt, ...)
+{
+	const PlanInsn *in = &p->code[insn];
+	const char *scope = p->strings + p->debugs[in->debug].scope;
+	const char *name = plan_op_name(in->op);
+	char text[320];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	return plan_fail(e, "instruction %u (%s%s%.120s): %s", insn,
+		name ? name : "?", *scope ? ", " : "", scope, text);
+}
+
+static bool
+in_range(int64_t x, int64_t lo, int64_t hi)
+{
+	return lo <= x && x <= hi;
+}
+
+/* A time, a number of operations: not negative, not infinite. */
+static bool
+sane(double x)
+{
+	return isfinite(x) && x >= 0;
+}
+
+static bool
+zero(const uint8_t *pad, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pad[i])
+			return false;
+	return true;
+}
+
+/* Any offset into the strings is a name: they end in a NUL. */
+static bool
+name_ok(const Plan *p, uint32_t name)
+{
+	return name < p->n_strings;
+}
+
+static bool
+check_strings(const Plan *p, PlanError *e)
+{
+	if (!p->n_strings || p->strings[0] || p->strings[p->n_strings - 1])
+		return plan_fail(e, "strings do not begin with the empty one "
+			"or do not end in a NUL");
+	return true;
+}
+
+static bool
+check_header(const Plan *p, PlanError *e)
+{
+	const PlanHeader *h = &p->head;
+	if (h->dtype >= DT_COUNT || h->dtype == DT_I32)
+		return plan_fail(e, "header: %u is no element type", h->dtype);
+	if (!name_ok(p, h->name) || !name_ok(p, h->target)
+		|| !name_ok(p, h->profile))
+		return plan_fail(e, "header: a name is outside the strings");
+	if (strcmp(p->strings + h->target, "cpu"))
+		return plan_fail(e, "compiled for '%.60s', this build runs "
+			"plans for 'cpu'", p->strings + h->target);
+	for (int i = 0; i < AXIS_MAX; i++)
+		if (!name_ok(p, h->axis_name[i]))
+			return plan_fail(e, "header: the name of axis %d is "
+				"outside the strings", i);
+	if (!in_range(h->threads, 1, THREADS_MAX) || h->steps > STEPS_MAX)
+		return plan_fail(e, "header: %u threads or %u steps are out "
+			"of range", h->threads, h->steps);
+	const int64_t bytes[] = {h->arena_bytes, h->host_bytes, h->load_bound,
+		h->floor_bound, h->weights_bytes, h->weights_peak,
+		h->unsliced_bytes};
+	for (size_t i = 0; i < COUNT_OF(bytes); i++)
+		if (!in_range(bytes[i], 0, BYTES_MAX))
+			return plan_fail(e, "header: %lld is no number of bytes",
+				(long long)bytes[i]);
+	if (h->load_bound > h->arena_bytes || h->floor_bound > h->load_bound)
+		return plan_fail(e, "header: the bounds exceed the arena");
+	if (!sane(h->unsliced_seconds) || !sane(h->predicted_seconds)
+		|| !sane(h->flops) || !sane(h->compile_seconds))
+		return plan_fail(e, "header: a time or count is not finite");
+	if (h->order_proven > 1 || h->placement_proven > 1 || h->pad_)
+		return plan_fail(e, "header: a flag is neither 0 nor 1");
+	return true;
+}
+
+static bool
+check_buffers(const Plan *p, PlanError *e)
+{
+	int64_t top = 0;
+	for (uint32_t i = 0; i < p->n_buffers; i++) {
+		const PlanBuffer *b = &p->buffers[i];
+		if (b->role >= BUF_ROLE_COUNT || b->dtype >= DT_COUNT
+			|| !zero(b->pad_, sizeof b->pad_)
+			|| !name_ok(p, b->name))
+			return plan_fail(e, "buffer %u: its role, type or name "
+				"is out of range", i);
+		if (!in_range(b->offset, 0, BYTES_MAX)
+			|| !in_range(b->bytes, 1, BYTES_MAX))
+			return plan_fail(e, "buffer %u: %lld bytes at %lld are "
+				"out of range", i, (long long)b->bytes,
+				(long long)b->offset);
+		if (b->offset % PLAN_ALIGN)
+			return plan_fail(e, "buffer %u: its offset %lld is no "
+				"multiple of %d", i, (long long)b->offset,
+				PLAN_ALIGN);
+		if (b->first > b->last || b->last > p->n_code)
+			return plan_fail(e, "buffer %u: it lives from %u to %u",
+				i, b->first, b->last);
+		top = max64(top, b->offset + b->bytes);
+	}
+	if (top != p->head.arena_bytes)
+		return plan_fail(e, "header: the arena has %lld bytes, the "
+			"buffers end at %lld", (long long)p->head.arena_bytes,
+			(long long)top);
+	return true;
+}
+
+static bool
+affine_ok(const Affine *a)
+{
+	for (int i = 0; i < PLAN_REGS; i++)
+		if (!in_range(a->step[i], -AFFINE_STEP_MAX, AFFINE_STEP_MAX))
+			return false;
+	return in_range(a->base, -AFFINE_BASE_MAX, AFFINE_BASE_MAX);
+}
+
+static bool
+check_dims(const Plan *p, PlanError *e)
+{
+	for (uint32_t i = 0; i < p->n_dims; i++) {
+		const PlanDim *d = &p->dims[i];
+		if (d->axis >= AXIS_MAX || !zero(d->pad_, sizeof d->pad_))
+			return plan_fail(e, "dim %u: %u is no axis", i, d->axis);
+		if (!in_range(d->extent, 1, EXTENT_MAX))
+			return plan_fail(e, "dim %u: extent %lld is out of range",
+				i, (long long)d->extent);
+		if (!in_range(d->stride, 0, BYTES_MAX))
+			return plan_fail(e, "dim %u: stride %lld is out of range",
+				i, (long long)d->stride);
+		if (!affine_ok(&d->lo) || !affine_ok(&d->hi)
+			|| !affine_ok(&d->origin))
+			return plan_fail(e, "dim %u: its range is absurd", i);
+	}
+	return true;
+}
+
+static bool
+check_views(const Plan *p, PlanError *e)
+{
+	for (uint32_t i = 0; i < p->n_views; i++) {
+		const PlanView *v = &p->views[i];
+		if (v->buffer >= p->n_buffers || v->pad_)
+			return plan_fail(e, "view %u: there is no buffer %u", i,
+				v->buffer);
+		if (v->ndim > AXIS_MAX || v->first_dim > p->n_dims
+			|| v->ndim > p->n_dims - v->first_dim)
+			return plan_fail(e, "view %u: its dims are outside the "
+				"list", i);
+		if (!in_range(v->base, -BYTES_MAX, BYTES_MAX))
+			return plan_fail(e, "view %u: base %lld is out of range",
+				i, (long long)v->base);
+		const PlanDim *d = p->dims + v->first_dim;
+		for (uint32_t k = 1; k < v->ndim; k++)
+			if (d[k].axis <= d[k - 1].axis)
+				return plan_fail(e, "view %u: its axes are not "
+					"in order", i);
+	}
+	return true;
+}
+
+static bool
+check_operands(const Plan *p, PlanError *e)
+{
+	for (uint32_t i = 0; i < p->n_operands; i++) {
+		const uint32_t *v = p->operands[i].view;
+		for (int k = 0; k < 2; k++)
+			if (v[k] != PLAN_NONE && v[k] >= p->n_views)
+				return plan_fail(e, "operand %u: there is no "
+					"view %u", i, v[k]);
+		if (v[0] == PLAN_NONE && v[1] != PLAN_NONE)
+			return plan_fail(e, "operand %u: its first part is "
+				"missing", i);
+	}
+	return true;
+}
+
+static bool
+check_attrs(const Plan *p, PlanError *e)
+{
+	for (uint32_t i = 0; i < p->n_attrs; i++) {
+		const Attr *a = &p->attrs[i];
+		bool ok = a->act < ACT_COUNT && a->geglu <= 1 && a->causal <= 1
+			&& a->sin_first <= 1 && a->interleave <= 1
+			&& a->reversed <= 1 && a->axis < AXIS_MAX
+			&& zero(a->pad_, sizeof a->pad_)
+			&& a->heads >= 0 && a->groups >= 0
+			&& in_range(a->rows, 0, BYTES_MAX)
+			&& in_range(a->begin, -EXTENT_MAX, EXTENT_MAX)
+			&& in_range(a->end, -EXTENT_MAX, EXTENT_MAX)
+			&& sane(a->eps) && isfinite(a->scale)
+			&& isfinite(a->scalar) && isfinite(a->lo)
+			&& isfinite(a->hi);
+		for (int k = 0; k < 3; k++)
+			ok = ok && a->kernel[k] >= 0 && a->stride[k] >= 0
+				&& a->before[k] >= 0 && a->after[k] >= 0;
+		if (!ok)
+			return plan_fail(e, "attributes %u: a value is out of "
+				"range", i);
+	}
+	return true;
+}
+
+/* ---- code ---- */
+
+/* Whether `op` is computed by a kernel. */
+static bool
+has_kernel(uint16_t op)
+{
+	return op > OP_NONE && op < OP_COUNT && !(op_info[op].flags
+		& (OPF_LEAF | OPF_VIEW | OPF_COPIES));
+}
+
+static bool
+check_insn(const Plan *p, uint32_t i, PlanError *e)
+{
+	const PlanInsn *in = &p->code[i];
+	if (in->debug >= p->n_debugs)
+		return plan_fail(e, "instruction %u: there is no debug entry %u",
+			i, in->debug);
+	if (in->op >= CTL_BASE ? in->op >= CTL_END : !has_kernel(in->op))
+		return plan_fail(e, "instruction %u: there is no opcode %u", i,
+			in->op);
+	if (in->op < CTL_BASE) {
+		if (in->attr >= p->n_attrs)
+			return plan_fail_at(p, e, i, "there are no attributes %u",
+				in->attr);
+		if (in->first_operand > p->n_operands || in->noperands
+			> p->n_operands - in->first_operand)
+			return plan_fail_at(p, e, i, "its operands are outside "
+				"the list");
+		if (in->a || in->b)
+			return plan_fail_at(p, e, i, "it has the fields of a "
+				"control instruction");
+	} else if (in->noperands || in->attr || in->first_operand) {
+		return plan_fail_at(p, e, i, "it has operands or attributes");
+	}
+	if (!sane((double)in->seconds))
+		return plan_fail_at(p, e, i, "its predicted time is %g s",
+			(double)in->seconds);
+	return true;
+}
+
+/* The loops around the current instruction. */
+typedef struct Nest {
+	int depth;
+	uint32_t reg[PLAN_NESTING];
+	int64_t runs[PLAN_NESTING + 1]; /* how often the body is executed */
+	bool used[PLAN_REGS];
+} Nest;
+
+static bool
+enter_loop(const Plan *p, Nest *n, uint32_t i, PlanError *e)
+{
+	const PlanInsn *in = &p->code[i];
+	if (in->a >= PLAN_REGS || n->depth >= PLAN_NESTING || n->used[in->a])
+		return plan_fail_at(p, e, i, "register r%u does not exist or "
+			"is in use", in->a);
+	if (!in_range(in->b, 1, LOOP_MAX))
+		return plan_fail_at(p, e, i, "it runs %u times", in->b);
+	n->used[in->a] = true;
+	n->reg[n->depth] = in->a;
+	n->runs[n->depth + 1] = min64(n->runs[n->depth] * in->b,
+		(int64_t)WORK_MAX + 1);
+	n->depth++;
+	return true;
+}
+
+static bool
+check_control(const Plan *p, Nest *n, uint32_t i, PlanError *e)
+{
+	const PlanInsn *in = &p->code[i];
+	switch (in->op) {
+	case CTL_loop:
+		return enter_loop(p, n, i, e);
+	case CTL_next:
+		if (!n->depth || n->reg[n->depth - 1] != in->a || in->b)
+			return plan_fail_at(p, e, i, "it does not end the "
+				"innermost loop");
+		n->used[n->reg[--n->depth]] = false;
+		return true;
+	case CTL_halt:
+		if (i + 1 != p->n_code || n->depth || in->a || in->b)
+			return plan_fail_at(p, e, i, "it is not the last "
+				"instruction");
+		return true;
+	default:
+		if (in->a >= p->n_weights || in->b)
+			return plan_fail_at(p, e, i, "there is no weight %u",
+				in->a);
+		return true;
+	}
+}
+
+static bool
+check_code(const Plan *p, PlanError *e)
+{
+	Nest nest = {.runs = {1}};
+	int64_t work = 0;
+	for (uint32_t i = 0; i < p->n_code; i++) {
+		if (!check_insn(p, i, e))
+			return false;
+		if (p->code[i].op >= CTL_BASE && !check_control(p, &nest, i, e))
+			return false;
+		work += nest.runs[nest.depth];
+		if (work > WORK_MAX)
+			return plan_fail(e, "the program runs more than %d "
+				"instructions", WORK_MAX);
+	}
+	if (!p->n_code || p->code[p->n_code - 1].op != CTL_halt)
+		return plan_fail(e, "the program does not end in a halt");
+	return true;
+}
+
+/* ---- what is outside the code ---- */
+
+/* Product of extents, each 1 .. EXTENT_MAX; 0 when one is not or the product
+ * is above BYTES_MAX. */
+static int64_t
+elements(const int64_t *n, size_t count)
+{
+	int64_t total = 1;
+	for (size_t i = 0; i < count; i++)
+		if (!in_range(n[i], 1, EXTENT_MAX) || !mul_ok(total, n[i], &total)
+			|| total > BYTES_MAX)
+			return 0;
+	return total;
+}
+
+/* A packed matrix has the shape [rows, cols, taps...] of the file's. */
+static bool
+matrix_ok(const PlanWeight *w)
+{
+	if (w->rank < 2 || !in_range(w->rows[0], 1, w->dim[0])
+		|| !in_range(w->cols[0], 1, w->dim[1]))
+		return false;
+	return w->rows[1] == w->dim[0] - w->rows[0]
+		&& w->cols[1] == w->dim[1] - w->cols[0]
+		&& w->taps == elements(w->dim + 2, (size_t)w->rank - 2);
+}
+
+static bool
+check_weights(const Plan *p, PlanError *e)
+{
+	int64_t sum = 0;
+	for (uint32_t i = 0; i < p->n_weights; i++) {
+		const PlanWeight *w = &p->weights[i];
+		if (!name_ok(p, w->component) || !name_ok(p, w->name)
+			|| w->matrix > 1 || !zero(w->pad_, sizeof w->pad_))
+			return plan_fail(e, "weight %u: a field is out of range",
+				i);
+		if (w->buffer >= p->n_buffers
+			|| p->buffers[w->buffer].role != BUF_WEIGHT)
+			return plan_fail(e, "weight %u: buffer %u is none of a "
+				"weight", i, w->buffer);
+		const PlanBuffer *b = &p->buffers[w->buffer];
+		int64_t n = w->rank <= COUNT_OF(w->dim)
+			? elements(w->dim, w->rank) : 0;
+		if (!n || b->dtype == DT_I32
+			|| n > b->bytes / dtype_bytes(b->dtype))
+			return plan_fail(e, "weight %u: its shape does not fit "
+				"into its buffer", i);
+		if (w->matrix && !matrix_ok(w))
+			return plan_fail(e, "weight %u: its packing contradicts "
+				"its shape", i);
+		sum += n * dtype_bytes(b->dtype);
+		if (sum > BYTES_MAX)
+			return plan_fail(e, "the weights are too large");
+	}
+	if (sum != p->head.weights_bytes)
+		return plan_fail(e, "header: weights have %lld bytes, their "
+			"shapes say %lld", (long long)p->head.weights_bytes,
+			(long long)sum);
+	return true;
+}
+
+static bool
+check_ports(const Plan *p, const PlanPort *ports, uint32_t n, BufferRole role,
+	const char *kind, PlanError *e)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const PlanPort *x = &ports[i];
+		if (!name_ok(p, x->name) || x->dtype >= DT_COUNT || x->pad_
+			|| !zero(x->pad2_, sizeof x->pad2_))
+			return plan_fail(e, "%s %u: a field is out of range",
+				kind, i);
+		if (x->buffer >= p->n_buffers
+			|| p->buffers[x->buffer].role != role
+			|| p->buffers[x->buffer].dtype != x->dtype)
+			return plan_fail(e, "%s %u: buffer %u has another role "
+				"or type", kind, i, x->buffer);
+		int64_t extent[AXIS_MAX];
+		size_t rank = 0;
+		for (int a = 0; a < AXIS_MAX; a++)
+			if (x->axes >> a & 1)
+				extent[rank++] = x->n[a];
+			else if (x->n[a])
+				return plan_fail(e, "%s %u: it has an extent "
+					"along an axis that it lacks", kind, i);
+		int64_t count = elements(extent, rank);
+		if (!count || count > p->buffers[x->buffer].bytes
+			/ dtype_bytes(x->dtype))
+			return plan_fail(e, "%s %u: its shape does not fit into "
+				"its buffer", kind, i);
+	}
+	return true;
+}
+
+static bool
+check_tables(const Plan *p, PlanError *e)
+{
+	for (uint32_t i = 0; i < p->n_tables; i++) {
+		const PlanTable *t = &p->tables[i];
+		if (!name_ok(p, t->name) || t->buffer >= p->n_buffers
+			|| p->buffers[t->buffer].role != BUF_TABLE
+			|| p->buffers[t->buffer].dtype != DT_F32)
+			return plan_fail(e, "table %u: its name or buffer is "
+				"out of range", i);
+		if (!in_range(t->bytes, 1, p->buffers[t->buffer].bytes)
+			|| t->bytes % 4)
+			return plan_fail(e, "table %u: it does not fit into its "
+				"buffer", i);
+		if (t->data < 0 || t->bytes > p->n_blob
+			|| t->data > p->n_blob - t->bytes)
+			return plan_fail(e, "table %u: its data is outside the "
+				"blob", i);
+	}
+	return true;
+}
+
+/* Weights, inputs and tables fill a buffer each; two that fill one would
+ * overwrite each other.  An output may have two names. */
+static bool
+check_owners(const Plan *p, Arena *a, PlanError *e)
+{
+	uint8_t *owned = arena_alloc(a, p->n_buffers);
+	uint32_t twice = PLAN_NONE;
+#define X(list) \
+	for (uint32_t i = 0; i < p->n_##list; i++) \
+		if (owned[p->list[i].buffer]++) \
+			twice = p->list[i].buffer;
+	X(weights)
+	X(inputs)
+	X(tables)
+#undef X
+	return twice == PLAN_NONE || plan_fail(e, "buffer %u belongs to two "
+		"weights, inputs or tables", twice);
+}
+
+static bool
+check_debugs(const Plan *p, PlanError *e)
+{
+	for (uint32_t i = 0; i < p->n_debugs; i++) {
+		const PlanDebug *d = &p->debugs[i];
+		if (!name_ok(p, d->file) || !name_ok(p, d->scope)
+			|| !name_ok(p, d->component)
+			|| d->phase >= p->n_phases
+			|| (d->group != PLAN_NONE && d->group >= p->n_groups))
+			return plan_fail(e, "debug entry %u: an index is out of "
+				"range", i);
+	}
+	return true;
+}
+
+static bool
+check_phases(const Plan *p, PlanError *e)
+{
+	for (uint32_t i = 0; i < p->n_phases; i++) {
+		const PlanPhase *x = &p->phases[i];
+		uint32_t after = i ? p->phases[i - 1].last + 1 : 0;
+		if (!name_ok(p, x->name) || x->first < after
+			|| x->first > x->last || x->last >= p->n_code
+			|| x->peak_insn < x->first || x->peak_insn > x->last)
+			return plan_fail(e, "phase %u: its instructions are out "
+				"of range", i);
+		if (!in_range(x->peak_bytes, 0, p->head.arena_bytes)
+			|| !sane(x->predicted_seconds))
+			return plan_fail(e, "phase %u: its peak or time is out "
+				"of range", i);
+	}
+	return true;
+}
+
+/* For every `loop` the index of its `next`, else 0. */
+static const uint32_t *
+loop_ends(const Plan *p, Arena *a)
+{
+	uint32_t *end = arena_array(a, p->n_code, sizeof *end);
+	uint32_t begin[PLAN_REGS] = {0};
+	for (uint32_t i = 0; i < p->n_code; i++)
+		if (p->code[i].op == CTL_loop)
+			begin[p->code[i].a] = i;
+		else if (p->code[i].op == CTL_next)
+			end[begin[p->code[i].a]] = i;
+	return end;
+}
+
+static bool
+check_groups(const Plan *p, Arena *arena, PlanError *e)
+{
+	const uint32_t *end = loop_ends(p, arena);
+	for (uint32_t i = 0; i < p->n_groups; i++) {
+		const PlanGroup *g = &p->groups[i];
+		if (!name_ok(p, g->name) || g->axis >= AXIS_MAX
+			|| !zero(g->pad_, sizeof g->pad_)
+			|| g->first >= p->n_code)
+			return plan_fail(e, "group %u: a field is out of range",
+				i);
+		const PlanInsn *in = &p->code[g->first];
+		if (in->op != CTL_loop || in->a != g->reg || in->b != g->count
+			|| end[g->first] != g->last)
+			return plan_fail(e, "group %u: instruction %u does not "
+				"begin its loop", i, g->first);
+		if (!in_range(g->slice, 1, EXTENT_MAX)
+			|| !in_range(g->peak_bytes, 0, BYTES_MAX)
+			|| !sane(g->predicted_seconds))
+			return plan_fail(e, "group %u: its slice, peak or time "
+				"is out of range", i);
+	}
+	return true;
+}
+
+static bool
+check_graph(const Plan *p, PlanError *e)
+{
+	for (uint32_t i = 0; i < p->n_nodes; i++) {
+		const PlanNode *n = &p->nodes[i];
+		if (!name_ok(p, n->name) || !name_ok(p, n->type)
+			|| !name_ok(p, n->scope) || !name_ok(p, n->component)
+			|| n->stage >= STAGES || n->first_edge > p->n_edges
+			|| n->nedges > p->n_edges - n->first_edge
+			|| (n->insn != PLAN_NONE && n->insn >= p->n_code))
+			return plan_fail(e, "node %u: a field is out of range",
+				i);
+	}
+	for (uint32_t i = 0; i < p->n_edges; i++)
+		if (p->edges[i] >= p->n_nodes)
+			return plan_fail(e, "edge %u: there is no node %u", i,
+				p->edges[i]);
+	return true;
+}
+
+bool
+plan_format(const Plan *p, PlanError *e)
+{
+	if (!(check_strings(p, e) && check_header(p, e) && check_buffers(p, e)
+		&& check_dims(p, e) && check_views(p, e) && check_operands(p, e)
+		&& check_attrs(p, e) && check_debugs(p, e) && check_code(p, e)
+		&& check_weights(p, e)
+		&& check_ports(p, p->inputs, p->n_inputs, BUF_INPUT, "input", e)
+		&& check_ports(p, p->outputs, p->n_outputs, BUF_OUTPUT,
+			"output", e)
+		&& check_tables(p, e) && check_phases(p, e)
+		&& check_graph(p, e)))
+		return false;
+	Arena a = {0};
+	bool ok = check_owners(p, &a, e) && check_groups(p, &a, e);
+	arena_free(&a);
+	return ok;
+}

@@ -1,0 +1,84 @@
+/* tensors_write.c - writes a safetensors file, whole or not at all.
+ *
+ * The header is padded with spaces so that the data begins at a multiple of 8
+ * bytes; tensors stand in the order they are given in.
+ */
+#include "vm/weights/tensors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *
+type_name(DType dtype)
+{
+	for (int i = 0; i < tensor_types_count; i++)
+		if (tensor_types[i].dtype == dtype && dtype < DT_COUNT)
+			return tensor_types[i].name;
+	die("tensors_write", "element type %d", (int)dtype);
+}
+
+static int64_t
+out_bytes(const TensorOut *t)
+{
+	int64_t bytes = dtype_bytes(t->dtype);
+	for (int i = 0; i < t->rank; i++)
+		bytes = mul_sz(bytes, t->dim[i]);
+	return bytes;
+}
+
+static void
+write_header(FILE *f, const TensorOut *t, size_t n)
+{
+	int64_t at = 0;
+	fputc('{', f);
+	for (size_t i = 0; i < n; i++) {
+		int64_t end = add_sz(at, out_bytes(&t[i]));
+		fputs(i ? "," : "", f);
+		print_json_string(f, t[i].name);
+		fprintf(f, ":{\"dtype\":\"%s\",\"shape\":[",
+			type_name(t[i].dtype));
+		for (int d = 0; d < t[i].rank; d++)
+			fprintf(f, "%s%lld", d ? "," : "",
+				(long long)t[i].dim[d]);
+		fprintf(f, "],\"data_offsets\":[%lld,%lld]}", (long long)at,
+			(long long)end);
+		at = end;
+	}
+	fputc('}', f);
+}
+
+/* The header with its padding; the caller frees it. */
+static char *
+make_header(const TensorOut *t, size_t n, size_t *size)
+{
+	char *text = NULL;
+	FILE *f = open_memstream(&text, size);
+	if (!f)
+		fatal(EXIT_MEMORY, "out of memory");
+	write_header(f, t, n);
+	fflush(f);
+	for (size_t pad = *size % 8 ? 8 - *size % 8 : 0; pad; pad--)
+		fputc(' ', f);
+	if (ferror(f) || fclose(f))
+		fatal(EXIT_MEMORY, "out of memory");
+	return text;
+}
+
+int
+tensors_write(const char *path, const TensorOut *t, size_t n, char *err)
+{
+	OutFile out;
+	size_t size;
+	if (!out_open(&out, path, err))
+		return EXIT_IO;
+	char *text = make_header(t, n, &size);
+	unsigned char first[8];
+	for (int i = 0; i < 8; i++)
+		first[i] = (unsigned char)(size >> 8 * i);
+	fwrite(first, 1, sizeof first, out.f);
+	fwrite(text, 1, size, out.f);
+	free(text);
+	for (size_t i = 0; i < n; i++)
+		fwrite(t[i].data, 1, (size_t)out_bytes(&t[i]), out.f);
+	return out_commit(&out, err) ? EXIT_OK : EXIT_IO;
+}
