@@ -25,7 +25,8 @@ OPT      ?= -O2
 SANITIZE ?=
 CFLAGS   += -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(WERROR) -fopenmp \
 	-I. -I$(BUILD) $(SANITIZE) -MMD -MP
-LDLIBS    = -lyaml -lpng -lgif -lxxhash -lutf8proc -lpthread -ldl -lm
+LDLIBS    = -lyaml -lpng -ljpeg -lwebp -lwebpdemux -lwebpmux -lgif -lxxhash \
+	-lutf8proc -lpthread -ldl -lm
 # The kernels' arithmetic: vectorised, but no reassociation and no contraction,
 # so that a slice has the bits of the whole.  They are built once for each level
 # of instruction sets; kernels/target.c picks one at run time.
@@ -37,9 +38,9 @@ LEVEL_avx2   = -mavx2 -mfma -mf16c
 LEVEL_avx512 = $(LEVEL_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
 	-mprefer-vector-width=512
 PACKAGES = gcc libc6-dev flex bison libyaml-dev libxxhash-dev libgif-dev \
-	libpng-dev libutf8proc-dev graphviz
+	libpng-dev libjpeg62-turbo-dev libwebp-dev libutf8proc-dev graphviz
 FUZZ_PACKAGES = clang libclang-rt-dev libomp-dev
-HEADERS  = gif_lib.h png.h utf8proc.h xxhash.h yaml.h
+HEADERS  = gif_lib.h jpeglib.h png.h utf8proc.h webp/mux.h xxhash.h yaml.h
 
 ROOMS    := ir ir/* lang lang/* compiler compiler/* vm vm/* kernels
 SRC      := $(wildcard $(ROOMS:%=%/*.c))

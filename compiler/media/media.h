@@ -1,4 +1,5 @@
-/* media.h - a finished video to files: GIF, PNG frames, Y4M, MP4.
+/* media.h - pictures and videos from and to files: PNG, JPEG and WebP in; GIF,
+ * PNG frames, Y4M, MP4 out.
  *
  * Every writer leaves either the whole output or none: on failure it returns
  * false with the reason in `err` (256 bytes), and an older file is intact.
@@ -33,5 +34,37 @@ bool y4m_write(const char *path, const Video *v, char *err);
 /* y4m.c: the same through ffmpeg, and whether there is one. */
 bool mp4_possible(void);
 bool mp4_write(const char *path, const Video *v, char *err);
+
+/* ---- pictures in: read.c, resize.c ---- */
+typedef struct Picture {
+	uint8_t *rgb;           /* [height, width, 3] */
+	int64_t height, width;
+} Picture;
+
+/* What a file may hold; more is refused before memory is taken for it. */
+enum {
+	PICTURE_SIDE = 65535,
+	PICTURE_PIXELS = 100000000,
+	PICTURE_BYTES = 1 << 28,        /* of the file */
+};
+
+/* Reads a PNG, JPEG or WebP file (by its bytes, not its name) as RGB, turned
+ * upright by its EXIF data; alpha is left away.  Pixels are from the arena.
+ * Returns EXIT_OK, EXIT_IO or, when this is no such picture, it is damaged, cut
+ * off or too large, EXIT_WEIGHTS, with the reason in `err` (256 bytes). */
+int picture_read(Arena *a, const char *path, Picture *out, char *err);
+/* The same from memory: `name` is for messages. */
+int picture_parse(Arena *a, const char *name, const uint8_t *data, size_t size,
+	Picture *out, char *err);
+
+/* The picture at another size, whatever its shape: Pillow's Lanczos filter, bit
+ * for bit its 8-bit form, across before down. */
+Picture picture_resize(Arena *a, const Picture *p, int64_t height,
+	int64_t width);
+/* The picture as CLIP wants it, [side, side, 3]: 0..1, blurred by a Gaussian as
+ * wide as it shrinks, bicubic, less `mean`, over `deviation`.  How Stable Video
+ * Diffusion's pipeline in diffusers prepares it. */
+float *picture_clip(Arena *a, const Picture *p, int64_t side,
+	const float mean[3], const float deviation[3]);
 
 #endif
