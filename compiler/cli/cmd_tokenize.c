@@ -20,13 +20,13 @@ print_ids(const int32_t *ids, size_t n)
 	printf("]");
 }
 
-/* The text of a line: itself, or with --json the string that it holds. */
+/* The text of a line: itself, or with --quoted the string that it holds. */
 static const char *
-line_text(Arena *a, const char *line, size_t *size, bool json, int64_t number)
+line_text(Arena *a, const char *line, size_t *size, bool quoted, int64_t number)
 {
 	JsonError e;
-	if (!json)
-		return line;
+	if (!quoted)
+		return arena_strndup(a, line, *size);
 	const Json *j = json_parse(a, line, *size, 4, &e);
 	if (!j)
 		fatal(EXIT_WEIGHTS, "line %lld, column %d: %s", (long long)number,
@@ -61,14 +61,20 @@ cmd_tokenize(int argc, char **argv)
 		if (size && line[size - 1] == '\n')
 			size--;
 		const char *text = line_text(&scratch, line, &size,
-			arg_flag(&args, "json"), n);
+			arg_flag(&args, "quoted"), n);
 		const int32_t *ids = tokenizer_encode(t, &scratch, text, size,
 			&count);
 		if (!ids)
 			fatal(EXIT_WEIGHTS, "line %lld is not valid UTF-8",
 				(long long)n);
-		tokenizer_fit(t, ids, count, fitted, length);
-		printf("{\"ids\": ");
+		bool cut = tokenizer_fit(t, ids, count, fitted, length);
+		putchar('{');
+		if (arg_flag(&args, "json")) {
+			fputs("\"text\": ", stdout);
+			print_json_string(stdout, text);
+			printf(", \"cut\": %s, ", cut ? "true" : "false");
+		}
+		printf("\"ids\": ");
 		print_ids(ids, count);
 		printf(", \"ids%zu\": ", length);
 		print_ids(fitted, length);

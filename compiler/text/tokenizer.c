@@ -1,25 +1,21 @@
 /* tokenizer.c - see tokenizer.h.
  *
- * text -> pieces between literal begin and end tokens -> NFC, white space,
- * lower case -> words by kind of character -> bytes as symbols -> merges by
- * rank -> ids.  The order matters: tokens are found before the text is
- * normalised, and lower-casing comes after NFC and is not followed by another.
+ * text -> pieces between the tokens that are found in it (special.h) -> NFC,
+ * white space, lower case -> pieces between those found in this normal form ->
+ * words by kind of character -> bytes as symbols -> merges by rank -> ids.
  */
 #include "compiler/text/tokenizer.h"
-#include "ir/base/json.h"
+#include "compiler/text/characters.h"
+#include "compiler/text/special.h"
 #include "compiler/text/vocab.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <utf8proc.h>
-
-#define BEGIN_TEXT "<|startoftext|>"
-#define END_TEXT "<|endoftext|>"
 
 struct Tokenizer {
 	Vocab vocab;
-	int32_t begin, end, pad;
+	Specials special;
 	int32_t symbol[2][256]; /* id of a byte; [1]: as the last of a word */
 };
 
@@ -131,42 +127,6 @@ add_word(const Tokenizer *t, const unsigned char *word, size_t n, Ids *ids)
 
 /* ---- text to words ---- */
 
-typedef enum Kind { SPACE, LETTER, NUMBER, OTHER } Kind;
-
-/* Unicode's property White_Space. */
-static bool
-is_space(int32_t c)
-{
-	return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xa0
-		|| c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028
-		|| c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
-
-static Kind
-kind_of(int32_t c)
-{
-	if (is_space(c))
-		return SPACE;
-	switch (utf8proc_category(c)) {
-	case UTF8PROC_CATEGORY_LU: case UTF8PROC_CATEGORY_LL:
-	case UTF8PROC_CATEGORY_LT: case UTF8PROC_CATEGORY_LM:
-	case UTF8PROC_CATEGORY_LO:
-		return LETTER;
-	case UTF8PROC_CATEGORY_ND: case UTF8PROC_CATEGORY_NL:
-	case UTF8PROC_CATEGORY_NO:
-		return NUMBER;
-	default:
-		return OTHER;
-	}
-}
-
-/* The code point at s, which is valid UTF-8; returns its length. */
-static size_t
-next_char(const unsigned char *s, size_t n, int32_t *c)
-{
-	return (size_t)utf8proc_iterate(s, (utf8proc_ssize_t)n, c);
-}
-
 /* Length of a contraction at s ('s 't 're 've 'm 'll 'd), or 0. */
 static size_t
 contraction(const unsigned char *s, size_t n)
@@ -216,96 +176,65 @@ false_token(const unsigned char *s, size_t n)
 	return 0;
 }
 
-/* Lower case by code point.  Only U+0130 has more than one: i and a dot. */
+/* Appends the ids of a normal form that holds no tokens. */
 static void
-lower_case(const unsigned char *s, size_t n, unsigned char *out, size_t *size)
+add_words(const Tokenizer *t, const unsigned char *s, size_t n, Ids *ids)
 {
-	size_t k = 0;
-	for (size_t i = 0; i < n;) {
+	for (size_t i = 0, length; i < n; i += length) {
 		int32_t c;
-		i += next_char(s + i, n - i, &c);
-		if (c == 0x130) {
-			out[k++] = 'i';
-			c = 0x307;
-		} else {
-			c = utf8proc_tolower(c);
-		}
-		k += (size_t)utf8proc_encode_char(c, out + k);
-	}
-	*size = k;
-}
-
-/* Appends the ids of text that holds no literal tokens. */
-static bool
-add_text(const Tokenizer *t, const char *text, size_t size, Ids *ids)
-{
-	utf8proc_uint8_t *nfc = NULL;
-	utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)text,
-		(utf8proc_ssize_t)size, &nfc, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-	if (n < 0) {
-		if (n == UTF8PROC_ERROR_NOMEM)
-			fatal(EXIT_MEMORY, "out of memory");
-		return false;
-	}
-	/* a character grows to at most twice its bytes */
-	size_t lower_size, length;
-	unsigned char *lower = malloc(2 * (size_t)n + 4);
-	if (!lower)
-		fatal(EXIT_MEMORY, "out of memory");
-	lower_case(nfc, (size_t)n, lower, &lower_size);
-	free(nfc);
-	for (size_t i = 0; i < lower_size; i += length) {
-		int32_t c;
-		length = next_char(lower + i, lower_size - i, &c);
+		length = next_char(s + i, n - i, &c);
 		Kind kind = kind_of(c);
 		if (kind == SPACE)
 			continue;
-		length = false_token(lower + i, lower_size - i);
+		length = false_token(s + i, n - i);
 		if (length) {           /* "<|", a word, "|>" */
-			add_word(t, lower + i, 2, ids);
-			add_word(t, lower + i + 2, length - 4, ids);
-			add_word(t, lower + i + length - 2, 2, ids);
+			add_word(t, s + i, 2, ids);
+			add_word(t, s + i + 2, length - 4, ids);
+			add_word(t, s + i + length - 2, 2, ids);
 			continue;
 		}
-		length = word_length(lower + i, lower_size - i, kind);
-		add_word(t, lower + i, length, ids);
+		length = word_length(s + i, n - i, kind);
+		add_word(t, s + i, length, ids);
 	}
-	free(lower);
-	return true;
 }
 
-/* The next literal begin or end token at or behind s; NULL: none. */
-static const char *
-next_token(const char *s, const char *end, size_t *size)
+/* Appends the ids of a text between two tokens, in whose normal form there may
+ * be others. */
+static bool
+add_text(const Tokenizer *t, const char *text, size_t size, Ids *ids)
 {
-	const char *begin = memmem(s, (size_t)(end - s), BEGIN_TEXT,
-		sizeof BEGIN_TEXT - 1);
-	const char *stop = memmem(s, (size_t)(end - s), END_TEXT,
-		sizeof END_TEXT - 1);
-	bool first = begin && (!stop || begin < stop);
-	*size = first ? sizeof BEGIN_TEXT - 1 : sizeof END_TEXT - 1;
-	return first ? begin : stop;
+	size_t n, at = 0;
+	Found f;
+	unsigned char *s = normal_form(text, size, &n);
+	if (!s)
+		return false;
+	for (; specials_next(&t->special, true, (char *)s, n, at, &f);
+		at = f.at + f.size) {
+		add_words(t, s + at, f.at - at, ids);
+		*vec_push(ids) = f.id;
+	}
+	add_words(t, s + at, n - at, ids);
+	free(s);
+	return true;
 }
 
 const int32_t *
 tokenizer_encode(const Tokenizer *t, Arena *a, const char *text, size_t size,
 	size_t *count)
 {
-	const char *s = text, *end = text + size;
 	Ids ids = {0};
+	Found f;
+	size_t at = 0;
 	int32_t *result = NULL;
 	bool ok = size <= INT32_MAX / 2;
-	*vec_push(&ids) = t->begin;
-	while (ok && s < end) {
-		size_t length;
-		const char *token = next_token(s, end, &length);
-		ok = add_text(t, s, (size_t)((token ? token : end) - s), &ids);
-		if (token)
-			*vec_push(&ids) = length == sizeof END_TEXT - 1 ? t->end
-				: t->begin;
-		s = token ? token + length : end;
+	*vec_push(&ids) = t->special.begin;
+	for (; ok && specials_next(&t->special, false, text, size, at, &f);
+		at = f.at + f.size) {
+		ok = add_text(t, text + at, f.at - at, &ids);
+		*vec_push(&ids) = f.id;
 	}
-	*vec_push(&ids) = t->end;
+	ok = ok && add_text(t, text + at, size - at, &ids);
+	*vec_push(&ids) = t->special.end;
 	if (ok) {
 		result = arena_array(a, ids.n, sizeof *result);
 		memcpy(result, ids.at, ids.n * sizeof *result);
@@ -320,10 +249,10 @@ tokenizer_fit(const Tokenizer *t, const int32_t *ids, size_t count,
 	int32_t *out, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
-		out[i] = i < count ? ids[i] : t->pad;
+		out[i] = i < count ? ids[i] : t->special.pad;
 	if (count <= length)
 		return false;
-	out[length - 1] = t->end;
+	out[length - 1] = t->special.end;
 	return true;
 }
 
@@ -331,7 +260,7 @@ tokenizer_fit(const Tokenizer *t, const int32_t *ids, size_t count,
 
 /* Bytes that are printable characters stand for themselves, the other 68 for
  * U+0100, U+0101, ... in rising order.  A byte that the vocabulary lacks gives
- * the end token, which is also CLIP's token for the unknown. */
+ * the token for the unknown, which in CLIP's vocabulary is the end token. */
 static void
 make_symbols(Tokenizer *t)
 {
@@ -349,51 +278,17 @@ make_symbols(Tokenizer *t)
 				n += 4;
 			}
 			int32_t id = vocab_find(&t->vocab, text, n);
-			t->symbol[last][b] = id < 0 ? t->end : id;
+			t->symbol[last][b] = id < 0 ? t->special.unknown : id;
 		}
 	}
-}
-
-static bool
-find_special(const Tokenizer *t, const char *folder, const char *text,
-	int32_t *id, char *err)
-{
-	*id = vocab_find(&t->vocab, text, strlen(text));
-	if (*id < 0)
-		snprintf(err, VOCAB_ERR, "%s: the vocabulary has no '%.80s'",
-			folder, text);
-	return *id >= 0;
-}
-
-/* The padding token's text: a string, or a map that holds it. */
-static const char *
-pad_text(Arena *a, const char *folder, int *code, char *err)
-{
-	const char *path = arena_printf(a, "%s/tokenizer_config.json", folder);
-	if (access(path, F_OK))
-		return END_TEXT;
-	const Json *config = json_read_file(a, path, code, err);
-	if (!config)
-		return NULL;
-	const Json *pad = json_get(config, "pad_token");
-	if (pad && pad->kind == JSON_MAP)
-		pad = json_get(pad, "content");
-	return pad && pad->kind == JSON_STRING ? pad->text : END_TEXT;
 }
 
 const Tokenizer *
 tokenizer_open(Arena *a, const char *folder, int *code, char *err)
 {
 	Tokenizer *t = arena_alloc(a, sizeof *t);
-	if (!vocab_open(a, &t->vocab, folder, code, err))
-		return NULL;
-	const char *pad = pad_text(a, folder, code, err);
-	if (!pad)
-		return NULL;
-	*code = EXIT_SOURCE;
-	if (!find_special(t, folder, BEGIN_TEXT, &t->begin, err)
-		|| !find_special(t, folder, END_TEXT, &t->end, err)
-		|| !find_special(t, folder, pad, &t->pad, err))
+	if (!vocab_open(a, &t->vocab, folder, code, err)
+		|| !specials_open(a, &t->special, &t->vocab, folder, code, err))
 		return NULL;
 	make_symbols(t);
 	*code = EXIT_OK;

@@ -8,9 +8,9 @@
 
 typedef struct Tokenizer Tokenizer;
 
-/* Reads vocab.json and merges.txt of a folder, or tokenizer.json where they are
- * missing; tokenizer_config.json says which token pads (the end token when it
- * does not).  Everything lives in the arena.  NULL with the reason in `err`
+/* Reads a folder as transformers does: vocabulary and merges of tokenizer.json, or
+ * of vocab.json and merges.txt where it is missing, and the special tokens of all
+ * files (special.h).  Everything lives in the arena.  NULL with the reason in `err`
  * (512 bytes) and EXIT_IO or EXIT_SOURCE in *code. */
 const Tokenizer *tokenizer_open(Arena *a, const char *folder, int *code,
 	char *err);

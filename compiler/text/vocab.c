@@ -5,7 +5,6 @@
  * the vocabulary.
  */
 #include "compiler/text/vocab.h"
-#include "ir/base/json.h"
 
 #include <errno.h>
 #include <string.h>
@@ -76,8 +75,8 @@ fail(char *err, const char *fmt, ...)
 	return false;
 }
 
-static const Json *
-read_json(Arena *a, const char *path, int *code, char *err)
+const Json *
+vocab_json(Arena *a, const char *path, int *code, char *err)
 {
 	size_t size;
 	char *text = arena_read_file(a, path, FILE_BYTES, &size);
@@ -104,6 +103,7 @@ add_words(Arena *a, Vocab *v, const Json *map, const char *path, char *err)
 	unsigned char *bits = arena_alloc(a, IDS_MAX / 8);
 	v->words = arena_array(a, slots, sizeof *v->words);
 	v->word_mask = slots - 1;
+	v->count = (int32_t)map->n;
 	for (size_t i = 0; i < map->n; i++) {
 		const Json *id = &map->item[i];
 		const char *text = map->key[i];
@@ -115,6 +115,7 @@ add_words(Arena *a, Vocab *v, const Json *map, const char *path, char *err)
 		if (bits[n / 8] & 1 << n % 8)
 			return fail(err, "%s: id %d stands for two texts, '%.80s' "
 				"is one", path, n, text);
+		v->last = n > v->last ? n : v->last;
 		bits[n / 8] |= (unsigned char)(1 << n % 8);
 		*word_slot(v, text, strlen(text)) =
 			(Word){text, strlen(text), n};
@@ -230,10 +231,10 @@ read_merge(Arena *a, Vocab *v, const Json *m, size_t rank, const char *path,
 static bool
 read_tokenizer(Arena *a, Vocab *v, const char *path, int *code, char *err)
 {
-	const Json *file = read_json(a, path, code, err);
-	if (!file)
+	v->file = vocab_json(a, path, code, err);
+	if (!v->file)
 		return false;
-	const Json *model = json_get(file, "model");
+	const Json *model = json_get(v->file, "model");
 	const Json *type = json_get(model, "type");
 	const Json *suffix = json_get(model, "end_of_word_suffix");
 	const Json *merges = json_get(model, "merges");
@@ -263,14 +264,14 @@ vocab_open(Arena *a, Vocab *v, const char *folder, int *code, char *err)
 		*code = EXIT_IO;
 		return fail(err, "cannot read '%s': %s", folder, strerror(errno));
 	}
+	if (!access(both, F_OK))
+		return read_tokenizer(a, v, both, code, err);
 	if (access(vocab, F_OK) && access(merges, F_OK)) {
-		if (!access(both, F_OK))
-			return read_tokenizer(a, v, both, code, err);
 		*code = EXIT_IO;
-		return fail(err, "'%s' has neither vocab.json and merges.txt nor "
-			"tokenizer.json", folder);
+		return fail(err, "'%s' has neither tokenizer.json nor vocab.json "
+			"and merges.txt", folder);
 	}
-	const Json *words = read_json(a, vocab, code, err);
+	const Json *words = vocab_json(a, vocab, code, err);
 	return words && add_words(a, v, words, vocab, err)
 		&& read_merges(a, v, merges, code, err);
 }

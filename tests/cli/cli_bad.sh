@@ -222,8 +222,8 @@ line() {
 	check "its line is told" says "$text"
 }
 printf 'a\nb\377\n' | line "a text that is no UTF-8" "line 2 is not valid UTF-8"
-printf '"a\n' | line "a JSON string without an end" "line 1, column 1: string without end" --json
-printf '[1]\n' | line "JSON that is no string" "line 1 is no JSON string" --json
+printf '"a\n' | line "a JSON string without an end" "line 1, column 1: string without end" --quoted
+printf '[1]\n' | line "JSON that is no string" "line 1 is no JSON string" --quoted
 refused "a tokenizer that is not there" 8 "cannot read 'nowhere'" tokenize nowhere
 sampler() {
 	name=$1 want=$2 text=$3

@@ -36,7 +36,8 @@ remove_files(void)
 {
 	static const char *const names[] = {
 		"vocab.json", "merges.txt", "tokenizer.json",
-		"tokenizer_config.json",
+		"tokenizer_config.json", "special_tokens_map.json",
+		"added_tokens.json",
 	};
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		unlink(arena_printf(&arena, "%s/%s", temp, names[i]));
@@ -99,7 +100,7 @@ copy_string(FILE *out, const char *s)
 	fputs("\"\n", out);
 }
 
-/* `sluice tokenize --json` on all prompts at once; `source` is what `cases` was
+/* `sluice tokenize --quoted` on all prompts at once; `source` is what `cases` was
  * read from. */
 static void
 check_command(const char *folder, const char *source, const Json *cases)
@@ -117,7 +118,7 @@ check_command(const char *folder, const char *source, const Json *cases)
 		copy_string(in, source
 			+ json_get(&cases->item[i], "text")->offset);
 	fclose(in);
-	FILE *out = popen(arena_printf(&arena, "%s tokenize '%s' --json <'%s'",
+	FILE *out = popen(arena_printf(&arena, "%s tokenize '%s' --quoted <'%s'",
 		sluice ? sluice : "build/sluice", folder, path), "r");
 	for (; out && n < cases->n && (got = getline(&line, &cap, out)) > 0; n++) {
 		const Json *j = json_parse(&arena, line, (size_t)got, 4, &e);
@@ -151,6 +152,124 @@ refuse(int want, const char *reason)
 		t ? "accepted" : err);
 }
 
+/* Length of the JSON map or list at s. */
+static size_t
+json_length(const char *s)
+{
+	const char *from = s;
+	int depth = 0;
+	bool text = false;
+	do {
+		if (text && *s == '\\')
+			s++;
+		else if (*s == '"')
+			text = !text;
+		else if (!text && strchr("[{", *s))
+			depth++;
+		else if (!text && strchr("]}", *s))
+			depth--;
+		s++;
+	} while (depth);
+	return (size_t)(s - from);
+}
+
+/* tokenizer.json with another list of added tokens. */
+static void
+write_tokenizer(const char *added, size_t size)
+{
+	size_t n;
+	JsonError e;
+	const char *text = read_text("tests/data/tokenizer/tokenizer.json", &n);
+	const Json *model = json_get(json_parse(&arena, text, n, 16, &e),
+		"model");
+	const char *at = text + model->offset;
+	const char *all = arena_printf(&arena,
+		"{\"added_tokens\": %.*s, \"model\": %.*s}", (int)size, added,
+		(int)json_length(at), at);
+	write_text("tokenizer.json", all, strlen(all));
+}
+
+static void
+check_folder(const Json *folder, const char *source)
+{
+	const Json *files = json_get(folder, "files");
+	const Json *cases = json_get(folder, "cases");
+	const char *name = json_get(folder, "name")->text;
+	char err[512];
+	int code = 0;
+	copy("vocab.json");
+	copy("merges.txt");
+	for (size_t i = 0; i < files->n; i++) {
+		const char *text = source + files->item[i].offset;
+		if (!strcmp(files->key[i], "tokenizer.json"))
+			write_tokenizer(text, json_length(text));
+		else
+			write_text(files->key[i], text, json_length(text));
+	}
+	const Tokenizer *t = tokenizer_open(&arena, temp, &code, err);
+	CHECK(t, "%s: %s", name, err);
+	for (size_t i = 0; t && i < cases->n; i++) {
+		const Json *text = json_get(&cases->item[i], "text");
+		size_t n;
+		int32_t fitted[12];
+		const int32_t *ids = tokenizer_encode(t, &arena, text->text,
+			text->length, &n);
+		tokenizer_fit(t, ids, n, fitted, 12);
+		CHECK(same(json_get(&cases->item[i], "ids"), ids, n),
+			"%s: '%s'", name, text->text);
+		CHECK(same(json_get(&cases->item[i], "ids12"), fitted, 12),
+			"%s: '%s'", name, text->text);
+	}
+	remove_files();
+}
+
+static void
+folders(void)
+{
+	size_t size;
+	JsonError e;
+	const char *source = read_text("tests/data/tokenizer/folders.json",
+		&size);
+	const Json *list = json_get(json_parse(&arena, source, size, 16, &e),
+		"folders");
+	test("special tokens, wherever a folder says them");
+	CHECK(list && list->n == 10);
+	for (size_t i = 0; list && i < list->n; i++)
+		check_folder(&list->item[i], source);
+}
+
+/* Special tokens that cannot be read, or that two releases read differently. */
+static void
+broken_specials(void)
+{
+	static const struct { const char *file, *text, *reason; } bad[] = {
+		{"tokenizer_config.json", "{\"pad_token\": null}",
+			"pad_token is null"},
+		{"tokenizer_config.json", "{\"pad_token\": 3}",
+			"pad_token is no token"},
+		{"tokenizer_config.json", "{\"padding_side\": \"left\"}",
+			"padding on side 'left'"},
+		{"tokenizer_config.json", "{\"added_tokens_decoder\": "
+			"{\"x\": {\"content\": \"<cat>\"}}}", "has no id"},
+		{"tokenizer_config.json", "{\"added_tokens_decoder\": "
+			"{\"1\": {\"content\": \"!\"}}}",
+			"has another in the vocabulary: 0"},
+		{"added_tokens.json", "{\"<cat>\": 2000}",
+			"'<cat>' is listed with id 2000, but the next free one "
+			"is 934"},
+		{"added_tokens.json", "{\"<cat>\": 1.5}", "has no id"},
+		{"special_tokens_map.json", "[]", "is no map"},
+	};
+	test("special tokens that cannot be are refused");
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		copy("vocab.json");
+		copy("merges.txt");
+		write_text(bad[i].file, bad[i].text, strlen(bad[i].text));
+		refuse(EXIT_SOURCE, bad[i].reason);
+		remove_files();
+	}
+}
+
 static void
 broken_files(void)
 {
@@ -171,7 +290,7 @@ broken_files(void)
 		{tiny, "a q\n", "'q' is not in the vocabulary"},
 	};
 	test("broken files are refused with their place");
-	refuse(EXIT_IO, "neither vocab.json");
+	refuse(EXIT_IO, "neither tokenizer.json");
 	for (size_t i = 0; i < COUNT_OF(bad); i++) {
 		write_text("vocab.json", bad[i].vocab, strlen(bad[i].vocab));
 		write_text("merges.txt", bad[i].merges, strlen(bad[i].merges));
@@ -192,12 +311,12 @@ padding(void)
 	static const char vocab[] = "{\"a\": 0, \"a</w>\": 9, \"b</w>\": 1, "
 		"\"ab</w>\": 2, \"<|startoftext|>\": 3, \"<|endoftext|>\": 4}";
 	static const char config[] = "{\"pad_token\": {\"content\": \"a\"}}";
-	static const int32_t want[] = {3, 2, 9, 4, 4, 4, 0, 0};
+	static const int32_t want[] = {3, 2, 0, 4, 4, 4, 0, 0};
 	char err[512];
 	int code;
 	size_t n;
 	int32_t out[8];
-	test("another padding token, an unknown byte, no version line");
+	test("a padding token that is a word, an unknown byte, no version line");
 	write_text("vocab.json", vocab, strlen(vocab));
 	write_text("merges.txt", "a b</w>\n", 8);
 	write_text("tokenizer_config.json", config, strlen(config));
@@ -244,6 +363,8 @@ main(int argc, char **argv)
 		copy("tokenizer_config.json");
 		check_cases(temp, cases);
 		remove_files();
+		folders();
+		broken_specials();
 		broken_files();
 		padding();
 	}
