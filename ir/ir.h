@@ -56,6 +56,7 @@ typedef struct Weight {
 	int rank;
 	int64_t dim[WEIGHT_RANK_MAX];   /* [out, in, k...] for matrices */
 	bool matrix;
+	Otherwise otherwise;    /* SINUSOID: rank 2, no matrix */
 } Weight;
 
 typedef struct Input {

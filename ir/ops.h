@@ -50,6 +50,12 @@ typedef enum Act {
 } Act;
 const char *act_name(Act a);
 
+/* What a weight holds where the files have no tensor of its name.  SINUSOID: row x
+ * is that of the op sinusoid for x, sin_first and interleave. */
+typedef enum Otherwise {
+	OTHERWISE_MISSING, OTHERWISE_SINUSOID, OTHERWISE_COUNT
+} Otherwise;
+
 /* Attributes of an op.  One struct for all, plain data (it is stored in plan
  * files as it stands); what an op does not use is zero. */
 typedef struct Attr {

@@ -295,6 +295,7 @@ op_weight(OpCall *c)
 	Type t = {0};
 	int64_t dim[WEIGHT_RANK_MAX];
 	int rank = 0;
+	Otherwise otherwise = OTHERWISE_MISSING;
 	if (c->extra.n > WEIGHT_RANK_MAX)
 		return elab_error(c->e, c->loc, NULL,
 			"a weight has at most %d axes", WEIGHT_RANK_MAX);
@@ -304,7 +305,22 @@ op_weight(OpCall *c)
 	for (int a = 0; a < AXIS_MAX; a++)
 		if (t.n[a])
 			dim[rank++] = t.n[a];
-	return node_value(node_weight(c->e, c, NULL, rank, dim, &t));
+	if (arg_given(c, 0)) {
+		if (c->arg[0].kind != V_STRING
+			|| strcmp(c->arg[0].s, "sinusoid"))
+			return elab_error(c->e, c->loc, NULL, "'otherwise' is "
+				"\"sinusoid\", this is %s",
+				value_describe(c->e, &c->arg[0]));
+		if (rank != 2 || !t.n[AXIS_C])
+			return elab_error(c->e, c->loc, NULL, "a table of "
+				"sinusoids has an axis of positions and c");
+		otherwise = OTHERWISE_SINUSOID;
+	}
+	uint32_t node = node_weight(c->e, c, NULL, rank, dim, &t);
+	if (node)
+		c->e->g->weights.at[c->e->g->nodes.at[node].ref].otherwise =
+			otherwise;
+	return node_value(node);
 }
 
 /* ---- attention ---- */

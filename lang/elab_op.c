@@ -294,7 +294,7 @@ static const OpDef ops[] = {
 	{"group_norm", {"x", "groups", "over", "eps"}, 3, false, op_group_norm},
 	{"layer_norm", {"x", "eps"}, 1, false, op_layer_norm},
 	{"embed",      {"x", "rows", "n"}, 3, false, op_embed},
-	{"weight",     {0}, 0, true, op_weight},
+	{"weight",     {"otherwise"}, 0, true, op_weight},
 	{"attend",     {"q", "k", "v", "over", "heads", "causal", "scale"}, 4,
 		false, op_attend},
 	{"silu",       {"x"}, 1, false, op_unary},

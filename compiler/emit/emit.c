@@ -117,7 +117,8 @@ emit_weights(Emitter *e)
 		const Weight *src = &g->weights.at[n->ref];
 		PlanWeight w = {.component = emit_string(e, src->component),
 			.name = emit_string(e, src->name),
-			.buffer = e->p->storage_of[i], .rank = (uint8_t)src->rank};
+			.buffer = e->p->storage_of[i], .rank = (uint8_t)src->rank,
+			.otherwise = (uint8_t)src->otherwise};
 		memcpy(w.dim, src->dim, sizeof w.dim);
 		if (reader[i])
 			matrix_of(e, reader[i], &w);

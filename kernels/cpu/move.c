@@ -3,6 +3,7 @@
  * slice has the elements of the whole.
  */
 #include "kernels/cpu/loops.h"
+#include "kernels/sinusoid.h"
 
 #include "ir/base/base.h"
 
@@ -199,27 +200,6 @@ cpu_resize(const Ctx *ctx, const Operand *args, const Attr *attr)
 
 /* ---- sinusoid ---- */
 
-/* Element i of n for the position x.  PyTorch rounds the frequency to f32 and
- * multiplies in f32; at a step of 999 that is seen. */
-static float
-sinusoid_at(const Attr *attr, float x, int64_t i, int64_t n)
-{
-	int64_t half = n / 2, k = i;
-	if (i >= 2 * half)
-		return 0;
-	bool second = i >= half;
-	if (attr->interleave) {
-		k = i / 2;
-		second = i % 2;
-	} else if (second) {
-		k = i - half;
-	}
-	float f = (float)exp(-log(10000.0) * (double)k / (double)half);
-	double angle = (double)(x * f);
-	return (float)(second == (attr->sin_first != 0) ? cos(angle)
-		: sin(angle));
-}
-
 typedef struct Sinusoid {
 	const Attr *attr;
 	const View *y;
@@ -233,7 +213,8 @@ sinusoid_block(const Walk *w, const Block *b, const void *arg)
 	float row[ROW_MAX], buf[1];
 	float x = *row_load(buf, w->dtype[1], b->p[1], 1, 1);
 	for (int64_t i = 0; i < b->n; i++)
-		row[i] = sinusoid_at(s->attr, x, s->y->lo[AXIS_C] + b->first + i,
+		row[i] = sinusoid_at(s->attr->sin_first,
+			s->attr->interleave, x, s->y->lo[AXIS_C] + b->first + i,
 			s->y->full[AXIS_C]);
 	row_store(w->dtype[0], b->p[0], w->step[0], row, b->n);
 }

@@ -130,6 +130,23 @@ check "the negative prompt too" says "warning: the negative_prompt has 402 token
 run generate run.yaml --quiet --set "prompt=$long"
 check "--quiet does not say so" [ ! -s "$MESSAGES/err" ]
 refused "a prompt that is no UTF-8" 3 "prompt: this is not valid UTF-8" generate run.yaml --quiet --set "prompt=$(printf 'a\377')"
+# ---- tensors that nothing reads, and a table that the model computes ----
+run generate run.yaml --set output=plain.safetensors
+check "an autoencoder's encoder is no unused tensor" sh -c '! grep -q unused "$1"' - "$MESSAGES/err"
+mkdir table
+cp "$PIPELINE/motion_adapter/config.json" table/
+parts="{base: $MODEL, unet: [$MODEL/unet, $PIPELINE/motion_adapter, table]}"
+tensors table/diffusion_pytorch_model.safetensors down_blocks.0.motion_modules.0.transformer_blocks.0.pos_embed.pe:f32:1x16x16=0.5
+run generate run.yaml --quiet --set "model=$parts" --set output=table.safetensors
+check "a file's table of positions is read" sh -c '! cmp -s plain.safetensors table.safetensors'
+check "and is no unused tensor" [ ! -s "$MESSAGES/err" ]
+tensors table/diffusion_pytorch_model.safetensors down_blocks.0.extra:f32:1=0.5
+run generate run.yaml --set "model=$parts" --set output=table.safetensors
+check "what is left over is listed" says "unused tensors: 1 of"
+check "and changes nothing" cmp -s plain.safetensors table.safetensors
+tensors table/diffusion_pytorch_model.safetensors down_blocks.0.motion_modules.0.transformer_blocks.0.pos_embed.pe:f32:1x24x16=0.5
+refused "a table of another length" 5 "pos_embed.pe: the model wants [16,16], the file has [1,24,16]" \
+	generate run.yaml --quiet --set "model=$parts"
 (cd / && "$SLUICE" generate "$DIR/run.yaml" --quiet --set output=from_afar.gif)
 check "paths are relative to the run file" [ -s from_afar.gif ]
 

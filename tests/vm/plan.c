@@ -404,7 +404,9 @@ test_outside_code(void)
 	BREAK(p->weights[0].name = p->n_strings, "weight 0");
 	BREAK(p->weights[0].component = p->n_strings, "weight 0");
 	BREAK(p->weights[0].matrix = 2, "weight 0");
-	BREAK(p->weights[0].pad_[0] = 1, "weight 0");
+	BREAK(p->weights[0].pad_ = 1, "weight 0");
+	BREAK(p->weights[0].otherwise = OTHERWISE_COUNT, "weight 0");
+	BREAK(p->weights[0].otherwise = OTHERWISE_SINUSOID, "table of rows");
 	BREAK(p->weights[0].buffer = p->n_buffers, "none of a weight");
 	BREAK(p->weights[0].buffer = s.e, "none of a weight");
 	BREAK(p->weights[1].rank = 7, "shape");

@@ -343,6 +343,49 @@ test_types(void)
 	load_case(DT_F16, DT_F16, path, &large);
 }
 
+/* A table of positions: the file's, its rounding included, or the sinusoid. */
+static void
+test_table(void)
+{
+	enum { ROWS = 5, COLS = 6 };
+	test("weights: a table that the file may leave out");
+	float x[ROWS * COLS], got[ROWS * COLS], want[ROWS * COLS];
+	uint16_t half[ROWS * COLS];
+	for (int r = 0; r < ROWS; r++)
+		for (int c = 0; c < COLS; c++) {
+			double a = r * exp(-log(1e4) * (c / 2) / (COLS / 2));
+			x[r * COLS + c] = (float)(c % 2 ? cos(a) : sin(a));
+		}
+	convert(DT_F16, half, DT_F32, x, ROWS * COLS);
+	convert(DT_F32, want, DT_F16, half, ROWS * COLS);
+	TensorOut t[] = {
+		{"other", DT_F32, 1, {4}, x},
+		{"attn.pe", DT_F16, 3, {1, ROWS, COLS}, half},
+	};
+	for (size_t n = 1; n <= COUNT_OF(t); n++) {
+		Maker m = {0};
+		PlanWeight *w = weight(&m, "", "attn.pe", DT_F32, ROWS, COLS,
+			0, 0);
+		w->otherwise = OTHERWISE_SINUSOID;
+		const char *path = write_tensors("table.safetensors", t, n);
+		WeightSource *s = open_at(made(&m), path, EXIT_OK);
+		CHECK(s && !weights_load(s, &m.plan, 0, got, err), "%s", err);
+		for (int i = 0; i < ROWS * COLS; i++)
+			CHECK(n == 1 ? fabsf(got[i] - x[i]) < 1e-6f
+				: got[i] == want[i], "%d: %g", i, (double)got[i]);
+		weights_close(s);
+		unmake(&m);
+	}
+	test("weights: a table of another length is refused");
+	Maker m = {0};
+	weight(&m, "", "attn.pe", DT_F32, ROWS + 1, COLS, 0, 0)->otherwise =
+		OTHERWISE_SINUSOID;
+	open_at(made(&m), in_folder("table.safetensors"), EXIT_WEIGHTS);
+	CHECK(strstr(err, "attn.pe: the model wants [6,6], the file has "
+		"[1,5,6]"), "%s", err);
+	unmake(&m);
+}
+
 static void
 test_double(void)
 {
@@ -520,6 +563,7 @@ main(void)
 	test_report();
 	test_components();
 	test_types();
+	test_table();
 	test_double();
 	test_finite();
 	test_cut_short();

@@ -313,6 +313,8 @@ print_weights(const Plan *p, FILE *out)
 		for (int k = 0; k < w->rank; k++)
 			fprintf(out, "%s%" PRId64, k ? ", " : "", w->dim[k]);
 		fputc(']', out);
+		if (w->otherwise == OTHERWISE_SINUSOID)
+			fputs(" or sinusoid", out);
 		if (w->matrix)
 			fprintf(out, " packed rows %" PRId64 "+%" PRId64
 				" cols %" PRId64 "+%" PRId64 " taps %" PRId64,

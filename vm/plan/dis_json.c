@@ -198,6 +198,8 @@ write_weight(Writer *w, const PlanWeight *x)
 	string(w, "name", x->name);
 	integer(w, "buffer", x->buffer);
 	integers(w, "shape", x->dim, x->rank);
+	if (x->otherwise == OTHERWISE_SINUSOID)
+		text(w, "otherwise", "sinusoid");
 	boolean(w, "packed", x->matrix);
 	if (x->matrix) {
 		integers(w, "rows", x->rows, 2);

@@ -381,7 +381,8 @@ check_weights(const Plan *p, PlanError *e)
 	for (uint32_t i = 0; i < p->n_weights; i++) {
 		const PlanWeight *w = &p->weights[i];
 		if (!name_ok(p, w->component) || !name_ok(p, w->name)
-			|| w->matrix > 1 || !zero(w->pad_, sizeof w->pad_))
+			|| w->matrix > 1 || w->pad_
+			|| w->otherwise >= OTHERWISE_COUNT)
 			return plan_fail(e, "weight %u: a field is out of range",
 				i);
 		if (w->buffer >= p->n_buffers
@@ -395,6 +396,9 @@ check_weights(const Plan *p, PlanError *e)
 			|| n > b->bytes / dtype_bytes(b->dtype))
 			return plan_fail(e, "weight %u: its shape does not fit "
 				"into its buffer", i);
+		if (w->otherwise && (w->matrix || w->rank != 2))
+			return plan_fail(e, "weight %u: only a table of rows has "
+				"values of its own", i);
 		if (w->matrix && !matrix_ok(w))
 			return plan_fail(e, "weight %u: its packing contradicts "
 				"its shape", i);

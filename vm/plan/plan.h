@@ -96,7 +96,8 @@ typedef struct PlanWeight {
 	uint32_t component, name;       /* strings */
 	uint32_t buffer;
 	uint8_t rank, matrix;   /* matrix: packed by `rows cols taps` */
-	uint8_t pad_[2];
+	uint8_t otherwise;      /* Otherwise: where the files lack it */
+	uint8_t pad_;
 	int64_t dim[6];
 	int64_t rows[2], cols[2], taps; /* MatrixLayout */
 } PlanWeight;

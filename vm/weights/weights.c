@@ -6,6 +6,7 @@
 #include "vm/weights/weights_match.h"
 #include "vm/weights/tensors.h"
 #include "kernels/kernels.h"
+#include "kernels/sinusoid.h"
 #include "ir/base/philox.h"
 
 #include <math.h>
@@ -128,6 +129,7 @@ typedef struct Load {
 	char *dst, *staging;
 	int64_t first, count;
 	bool generated;
+	bool sinusoid;          /* generated: a table of positions */
 	uint64_t key;
 	float centre, spread;   /* generated values: centre +- spread */
 } Load;
@@ -146,6 +148,12 @@ mix(uint64_t x)
 static void
 generate(const Load *l, float *x, int64_t first, int64_t n)
 {
+	int64_t row = l->w->dim[1];
+	for (int64_t i = 0; l->sinusoid && i < n; i++)
+		x[i] = sinusoid_at(true, true, (float)((first + i) / row),
+			(first + i) % row, row);
+	if (l->sinusoid)
+		return;
 	for (int64_t i = -(first & 1); i < n; i += 2) {
 		uint64_t pair = (uint64_t)(first + i) / 2;
 		uint64_t word = mix(l->key + pair * 0x9e3779b97f4a7c15);
@@ -280,6 +288,7 @@ load_generated(WeightSource *s, const Plan *p, Load *l, int64_t elements)
 	const char *name = p->strings + w->name;
 	int64_t step = units_at_once(s, l->unit.row * 4);
 	l->generated = true;
+	l->sinusoid = w->otherwise == OTHERWISE_SINUSOID;
 	l->from = DT_F32;
 	l->key = mix(philox_stream(p->strings + w->component) + s->seed)
 		+ philox_stream(name);
@@ -313,7 +322,7 @@ weights_load(WeightSource *s, const Plan *p, uint32_t w, void *dst, char *err)
 		.unit = unit_of(weight, elements),
 		.to = (DType)p->buffers[weight->buffer].dtype,
 	};
-	if (s->generated)
+	if (s->generated || !s->match[w].tensor)
 		return load_generated(s, p, &l, elements);
 	return load_file(s, &l, &s->match[w], err);
 }

@@ -158,7 +158,7 @@ match_weight(Matching *m, uint32_t i)
 	const TensorSet *set = &m->component[c].set;
 	const Tensor *t = find(set, text(m->plan, w->name));
 	if (!t)
-		return MISSING;
+		return w->otherwise ? FITS : MISSING;
 	m->match[i] = (Match){set, t};
 	m->used[c][t - set->tensors.at] = true;
 	if (!same_shape(t->dim, t->rank, w->dim, w->rank))
@@ -339,6 +339,56 @@ report(Matching *m, const int *count, char *err, size_t err_size)
 		add(&r, "\n  and %d more", r.left_out);
 }
 
+/* The half of an autoencoder that a tensor belongs to: 0 encoder, 1 decoder, -1
+ * neither. */
+static int
+half_of(const char *name)
+{
+	static const char *const prefix[2][2] = {
+		{"encoder.", "quant_conv."}, {"decoder.", "post_quant_conv."},
+	};
+	for (int i = 0; i < 4; i++)
+		if (!strncmp(name, prefix[i / 2][i % 2],
+			strlen(prefix[i / 2][i % 2])))
+			return i / 2;
+	return -1;
+}
+
+/* Whether healthy files have such a tensor though no program reads it: indices
+ * that are counted, and an autoencoder's half when a program needs the other. */
+static bool
+is_usual(const char *name, const bool *used_half)
+{
+	static const char ids[] = "position_ids";
+	size_t n = strlen(name), k = strlen(ids);
+	int half = half_of(name);
+	return (n >= k && !strcmp(name + n - k, ids))
+		|| (half >= 0 && !used_half[half] && used_half[!half]);
+}
+
+/* Number of a component's tensors that nothing uses and that are no usual ones;
+ * *example is one of them. */
+static size_t
+count_unused(const Matching *m, size_t c, const char **example)
+{
+	const TensorSet *set = &m->component[c].set;
+	bool used_half[2] = {false, false};
+	size_t unused = 0;
+	for (size_t i = 0; i < set->tensors.n; i++) {
+		int half = half_of(set->tensors.at[i].name);
+		if (half >= 0 && m->used[c][i])
+			used_half[half] = true;
+	}
+	for (size_t i = 0; i < set->tensors.n; i++) {
+		const char *name = set->tensors.at[i].name;
+		if (m->used[c][i] || is_usual(name, used_half))
+			continue;
+		if (!unused++)
+			*example = name;
+	}
+	return unused;
+}
+
 /* One line about the tensors that nothing uses. */
 static void
 note_unused(const Matching *m)
@@ -348,14 +398,7 @@ note_unused(const Matching *m)
 	for (size_t c = 0; c < m->ncomponents && c < 6; c++) {
 		const TensorSet *set = &m->component[c].set;
 		const char *example = NULL;
-		size_t unused = 0;
-		for (size_t i = 0; i < set->tensors.n; i++) {
-			if (m->used[c][i])
-				continue;
-			unused++;
-			if (!example)
-				example = set->tensors.at[i].name;
-		}
+		size_t unused = count_unused(m, c, &example);
 		if (unused)
 			add(&r, "%s %zu of %zu in '%.100s' (such as %.100s)",
 				r.n ? "," : "", unused, set->tensors.n,

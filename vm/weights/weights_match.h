@@ -13,7 +13,8 @@ typedef struct Component {
 	TensorSet set;
 } Component;
 
-/* The tensor that a weight is read from; both NULL: none fits. */
+/* The tensor that a weight is read from; both NULL: none fits, or
+ * the plan says what the weight holds otherwise. */
 typedef struct Match {
 	const TensorSet *set;
 	const Tensor *tensor;
