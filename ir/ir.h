@@ -62,6 +62,7 @@ typedef struct Weight {
 typedef struct Input {
 	const char *name;
 	Type type;
+	bool per_step;          /* filled anew before each denoising step */
 } Input;
 
 /* A constant table with a row for each denoising step, f32. */

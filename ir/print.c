@@ -74,7 +74,8 @@ static void
 print_ref(const Graph *g, const Node *n, FILE *out)
 {
 	if (n->op == OP_input)
-		fprintf(out, " '%s'", g->inputs.at[n->ref].name);
+		fprintf(out, " '%s'%s", g->inputs.at[n->ref].name,
+			g->inputs.at[n->ref].per_step ? " per_step" : "");
 	else if (n->op == OP_table)
 		fprintf(out, " '%s'", g->tables.at[n->ref].name);
 	else if (n->op == OP_weight)

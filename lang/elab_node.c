@@ -117,7 +117,7 @@ node_input(Elab *e, const char *name, const Type *t, Loc loc)
 	n.ref = (uint32_t)e->g->inputs.n;
 	uint32_t node = node_add(e, &n, loc);
 	if (node)
-		*vec_push(&e->g->inputs) = (Input){name, n.type};
+		*vec_push(&e->g->inputs) = (Input){name, n.type, false};
 	return node;
 }
 

@@ -10,6 +10,7 @@
 #include "vm/vm.h"
 #include "vm/loader.h"
 #include "vm/operands.h"
+#include "ir/base/philox.h"
 
 #include <errno.h>
 #include <omp.h>
@@ -74,6 +75,13 @@ typedef struct Life {
 	uint32_t first, last;
 } Life;
 
+/* What a per_step input is filled with. */
+typedef struct StepInput {
+	const PlanPort *port;
+	const float *rows;      /* [steps, ...]; NULL: noise of the seed */
+	uint64_t seed;
+} StepInput;
+
 struct Vm {
 	const Plan *plan;
 	VmOptions o;
@@ -87,6 +95,8 @@ struct Vm {
 	int64_t insns;          /* in all, loops unrolled */
 	double work;            /* in all, in predicted seconds */
 	Life *life;             /* of each buffer, when poisoning */
+	StepInput *step_input;  /* the per_step inputs */
+	size_t n_step_input;
 	VmTimes times;
 	VmProgress progress;
 	double start, next_report, work_done;
@@ -150,6 +160,11 @@ vm_open(const Plan *p, const VmOptions *o)
 	if (p->head.threads && vm->ctx.threads > (int)p->head.threads)
 		vm->ctx.threads = (int)p->head.threads;
 	vm->main_loop = find_main_loop(p);
+	vm->step_input = arena_array(&vm->host, p->n_inputs + 1,
+		sizeof *vm->step_input);
+	for (uint32_t i = 0; i < p->n_inputs; i++)
+		if (p->inputs[i].per_step)
+			vm->step_input[vm->n_step_input++].port = &p->inputs[i];
 	if (vm->o.profile)
 		vm->times.insn_seconds = arena_array(&vm->host, p->n_code,
 			sizeof(double));
@@ -429,6 +444,38 @@ vm_output(Vm *vm, const char *name, const PlanPort **port)
 	return find_port(vm, vm->plan->outputs, vm->plan->n_outputs, name, port);
 }
 
+void
+vm_step_input(Vm *vm, const char *name, const float *rows, uint64_t seed)
+{
+	for (size_t i = 0; i < vm->n_step_input; i++)
+		if (!strcmp(vm->plan->strings + vm->step_input[i].port->name,
+				name)) {
+			vm->step_input[i].rows = rows;
+			vm->step_input[i].seed = seed;
+		}
+}
+
+/* Fills the per_step inputs for a denoising step. */
+static void
+fill_step(Vm *vm, int64_t step)
+{
+	for (size_t i = 0; i < vm->n_step_input; i++) {
+		const StepInput *s = &vm->step_input[i];
+		const char *name = vm->plan->strings + s->port->name;
+		char *dst = vm->arena
+			+ vm->plan->buffers[s->port->buffer].offset;
+		int64_t n = 1;
+		for (int a = 0; a < AXIS_MAX; a++)
+			if (s->port->axes >> a & 1)
+				n *= s->port->n[a];
+		if (s->rows)
+			memcpy(dst, s->rows + step * n, (size_t)n * sizeof *s->rows);
+		else
+			philox_normal(s->seed, philox_stream(name)
+				+ (uint64_t)step, (float *)(void *)dst, n);
+	}
+}
+
 /* ---- running ---- */
 
 static void
@@ -612,8 +659,13 @@ run_code(Vm *vm)
 			return code;
 		end = now_seconds();
 		account(vm, &w, start, end);
-		if (w.pc == vm->main_loop)
+		if (w.pc == vm->main_loop) {
 			loop_start = end;
+			fill_step(vm, 0);
+		}
+		if (insn->op == CTL_next && !leaves
+			&& w.loop[w.depth - 1] == vm->main_loop)
+			fill_step(vm, w.r[insn->a] + 1);
 		if (leaves && w.loop[w.depth - 1] == vm->main_loop)
 			vm->times.loop_seconds += end - loop_start;
 		if (vm->o.poison && (insn->op != CTL_next || leaves))

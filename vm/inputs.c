@@ -153,6 +153,18 @@ complain_missing(Complaint *c, const Plan *p, const PlanPort *port,
 	arena_free(&a);
 }
 
+/* The port as a file has it: with a row for each step where each takes one. */
+static PlanPort
+whole_port(const Plan *p, const PlanPort *port)
+{
+	PlanPort whole = *port;
+	if (port->per_step) {
+		whole.axes |= AXIS_BIT(AXIS_STEP);
+		whole.n[AXIS_STEP] = p->head.steps;
+	}
+	return whole;
+}
+
 int
 inputs_match(const Plan *p, const TensorSet *set, char *err, size_t size)
 {
@@ -160,7 +172,8 @@ inputs_match(const Plan *p, const TensorSet *set, char *err, size_t size)
 	char want[256], have[256];
 	err[0] = 0;
 	for (uint32_t i = 0; i < p->n_inputs; i++) {
-		const PlanPort *port = &p->inputs[i];
+		const PlanPort whole = whole_port(p, &p->inputs[i]);
+		const PlanPort *port = &whole;
 		const char *name = p->strings + port->name;
 		const Tensor *t = tensors_find(set, name);
 		if (!t && !input_is_random(p, port))
@@ -260,11 +273,18 @@ inputs_fill(const Plan *p, Vm *vm, const TensorSet *set, uint64_t seed,
 		if (!t) {
 			philox_normal(seed, philox_stream(name), dst,
 				port_elements(port));
+			vm_step_input(vm, name, NULL, seed);
 			continue;
 		}
-		int code = fill_from_file(port, dst, set, t, err, size);
+		const PlanPort whole = whole_port(p, port);
+		if (port->per_step)
+			dst = arena_array(set->arena,
+				(size_t)port_elements(&whole), sizeof(float));
+		int code = fill_from_file(&whole, dst, set, t, err, size);
 		if (code != EXIT_OK)
 			return code;
+		if (port->per_step)
+			vm_step_input(vm, name, dst, 0);
 	}
 	return EXIT_OK;
 }

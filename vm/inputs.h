@@ -9,8 +9,10 @@
  * one do not count) and types.  EXIT_OK, or EXIT_WEIGHTS with all of them in
  * `err`. */
 int inputs_match(const Plan *p, const TensorSet *set, char *err, size_t size);
-/* Fills the bound Vm's inputs: from the set, else random ones from `seed`.  An
- * exit code; EXIT_NUMERICS for a NaN or infinity. */
+/* Fills the bound Vm's inputs: from the set, else random ones from `seed`.  Of
+ * an input that each step takes anew the set has [step, ...]; its rows are read
+ * into the set's arena, which must last until the run has ended.  An exit code;
+ * EXIT_NUMERICS for a NaN or infinity. */
 int inputs_fill(const Plan *p, Vm *vm, const TensorSet *set, uint64_t seed,
 	char *err, size_t size);
 /* Whether --seed fills this input when no file does: f32 and named `noise` or

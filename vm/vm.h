@@ -60,6 +60,11 @@ int vm_bind(Vm *vm, WeightSource *weights);
 /* Memory of an input, to be filled before vm_run; NULL: no such input.  Valid
  * after vm_bind.  *port describes it. */
 void *vm_input(Vm *vm, const char *name, const PlanPort **port);
+/* An input that is filled anew before each denoising step (per_step): from
+ * `rows`, f32 [steps, ...], which must last until the run has ended; or, when
+ * that is NULL, with normal deviates of (seed, name, step).  So it is in any
+ * case, with seed 0, unless this is called. */
+void vm_step_input(Vm *vm, const char *name, const float *rows, uint64_t seed);
 int vm_run(Vm *vm);
 /* Memory of an output after vm_run. */
 const void *vm_output(Vm *vm, const char *name, const PlanPort **port);

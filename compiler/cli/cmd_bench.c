@@ -83,6 +83,7 @@ generate_inputs(Bench *b, uint64_t seed)
 		if (port->dtype == DT_F32)
 			philox_normal(seed, philox_stream(name),
 				(float *)dst, n);
+		vm_step_input(b->vm, name, NULL, seed);
 	}
 }
 

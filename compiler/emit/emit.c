@@ -55,8 +55,11 @@ emit_ports(Emitter *e)
 	const Graph *g = e->g;
 	for (uint32_t i = 0; i < e->p->storages.n; i++) {
 		const Storage *s = &e->p->storages.at[i];
-		if (s->role == BUF_INPUT)
-			*vec_push(&e->inputs) = port(e, s->name, i);
+		if (s->role == BUF_INPUT) {
+			PlanPort in = port(e, s->name, i);
+			in.per_step = g->inputs.at[s->id].per_step;
+			*vec_push(&e->inputs) = in;
+		}
 		if (s->role == BUF_TABLE) {
 			const Table *t = &g->tables.at[s->id];
 			*vec_push(&e->tables) = (PlanTable){emit_string(e, t->name),

@@ -12,7 +12,8 @@ static Stage
 earliest_stage(const Graph *g, const Node *n)
 {
 	Stage s = ST_BEFORE;
-	if (n->op == OP_carry)
+	if (n->op == OP_carry
+		|| (n->op == OP_input && g->inputs.at[n->ref].per_step))
 		return ST_LOOP;
 	if (n->op == OP_table)
 		return ST_STEPS;

@@ -48,7 +48,7 @@ static const Field fields[] = {
 	F(PlanWeight, dim) F(PlanWeight, rows) F(PlanWeight, cols)
 	F(PlanWeight, taps)
 	F(PlanPort, name) F(PlanPort, buffer) F(PlanPort, dtype)
-	F(PlanPort, pad_) F(PlanPort, axes) F(PlanPort, pad2_) F(PlanPort, n)
+	F(PlanPort, per_step) F(PlanPort, axes) F(PlanPort, pad2_) F(PlanPort, n)
 	F(PlanTable, name) F(PlanTable, buffer) F(PlanTable, data)
 	F(PlanTable, bytes)
 	F(PlanDebug, file) F(PlanDebug, line) F(PlanDebug, scope)

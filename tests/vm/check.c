@@ -596,6 +596,33 @@ test_boxes(void)
 	vec_free(&set);
 }
 
+/* An input that is filled before each step: the bytes must be its own then, read
+ * or not. */
+static void
+test_step_input(void)
+{
+	Build b;
+	test("C4: a value on the bytes that the next step's input is put on");
+	build_begin(&b);
+	b.p.head.steps = 5;
+	uint32_t x = build_input(&b, "x", DT_F32, DIMS({AXIS_C, 4}));
+	uint32_t n = build_input(&b, "noise", DT_F32, DIMS({AXIS_C, 4}));
+	uint32_t y = build_output(&b, "y", DT_F32, DIMS({AXIS_C, 4}));
+	b.p.inputs[1].per_step = 1;
+	build_control(&b, CTL_loop, 0, 5);
+	build_op(&b, OP_copy, &none, ONE(build_whole(&b, y)),
+		ONE(build_whole(&b, x)));
+	build_control(&b, CTL_next, 0, 0);
+	Plan *p = build_end(&b);
+	CHECK(accepts(p), "%s", text);
+	p->buffers[y].offset = p->buffers[n].offset;
+	p->head.arena_bytes = p->buffers[n].offset + 16;
+	REFUSED(p, "C4", "r0=1");
+	p->inputs[1].per_step = 0;
+	CHECK(accepts(p), "%s", text);
+	build_free(&b);
+}
+
 int
 main(void)
 {
@@ -608,5 +635,6 @@ main(void)
 	test_weights();
 	test_steps();
 	test_long();
+	test_step_input();
 	return test_end();
 }

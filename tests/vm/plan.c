@@ -424,7 +424,9 @@ test_outside_code(void)
 	test("gate 1: ports");
 	BREAK(p->inputs[0].name = p->n_strings, "input 0");
 	BREAK(p->inputs[0].dtype = DT_COUNT, "input 0");
-	BREAK(p->inputs[0].pad_ = 1, "input 0");
+	BREAK(p->inputs[0].per_step = 2, "before each step");
+	BREAK(p->inputs[1].per_step = 1, "before each step");
+	BREAK(p->outputs[0].per_step = 1, "before each step");
 	BREAK(p->inputs[0].pad2_[3] = 1, "input 0");
 	BREAK(p->inputs[0].buffer = s.z, "another role");
 	BREAK(p->inputs[0].buffer = p->n_buffers, "another role");
@@ -519,7 +521,7 @@ test_disassembly(void)
 		"-> t#11[h=2r1..2r1+2 of 4, w=4, c=8] over=h,w kernel=3,3 "
 			"stride=1,1 before=1,1 after=1,1  ; scope\n",
 		"  sample       z#13[h=4, w=4, c=8], u#12[h=4, w=4, c=8], "
-			"update#2[step=r0 of 2, c=8] -> z#13[h=4, w=4, c=8]",
+			"update#2[step=r0 of 2, c=9], -, -, - -> z#13[h=4, w=4, c=8]",
 		"  0008  embed        ids#1[token=3], token.weight#6[c=40] -> "
 			"e#7[token=3, c=8] rows=5",
 	};

@@ -175,6 +175,35 @@ do_wait(Check *c, const PlanInsn *insn)
 	return true;
 }
 
+/* Bytes of a port; -1 when they do not fit its buffer. */
+static int64_t
+port_bytes(const Plan *p, const PlanPort *port)
+{
+	const PlanBuffer *b = &p->buffers[port->buffer];
+	int64_t bytes = dtype_bytes((DType)port->dtype);
+	for (int a = 0; a < AXIS_MAX; a++)
+		if (port->axes >> a & 1 && !mul_ok(bytes, port->n[a], &bytes))
+			return -1;
+	return bytes <= b->bytes ? bytes : -1;
+}
+
+/* Before each denoising step the machine fills the inputs that are marked so:
+ * their bytes must be theirs then, and not another value's. */
+static bool
+fill_step(Check *c)
+{
+	for (uint32_t i = 0; i < c->p->n_inputs && !c->sparse; i++) {
+		const PlanPort *port = &c->p->inputs[i];
+		int64_t bytes = port_bytes(c->p, port);
+		Strided whole = {.base = c->p->buffers[port->buffer].offset,
+			.run = bytes};
+		if (port->per_step && bytes > 0
+			&& !check_read(c, port->buffer, &whole, false))
+			return false;
+	}
+	return true;
+}
+
 /* ---- the walk ---- */
 
 static bool
@@ -214,7 +243,7 @@ steps_apart(const Check *c, uint32_t begin)
 }
 
 /* At the `next` of a loop: on to the next iteration or out. */
-static void
+static bool
 do_next(Check *c, uint32_t reg)
 {
 	uint32_t begin = c->loop[c->depth - 1];
@@ -232,11 +261,12 @@ do_next(Check *c, uint32_t reg)
 	}
 	if (c->r[reg] < count) {
 		c->pc = begin + 1;
-		return;
+		return begin != c->main_loop || fill_step(c);
 	}
 	c->r[reg] = 0;
 	c->depth--;
 	c->pc++;
+	return true;
 }
 
 static bool
@@ -247,10 +277,8 @@ step(Check *c)
 		c->pc = c->loop_end[c->pc] + 1;
 		return true;
 	}
-	if (insn->op == CTL_next) {
-		do_next(c, insn->a);
-		return true;
-	}
+	if (insn->op == CTL_next)
+		return do_next(c, insn->a);
 	bool ok = true;
 	c->walked++;
 	if (c->walked > WALK_MAX)
@@ -263,6 +291,8 @@ step(Check *c)
 			c->step_log = c->log.n;
 			c->log_cut = false;
 		}
+		if (c->pc == c->main_loop)
+			ok = fill_step(c);
 	} else if (c->sparse && !c->insn_by_step[c->pc]) {
 		c->walked--;
 	} else if (insn->op == CTL_load) {
@@ -290,6 +320,7 @@ find_by_step(Check *c, Arena *a)
 	const Plan *p = c->p;
 	uint32_t open[PLAN_NESTING];
 	int depth = 0;
+	c->main_loop = PLAN_NONE;
 	c->by_step = arena_alloc(a, p->n_views);
 	c->insn_by_step = arena_alloc(a, p->n_code);
 	c->loop_by_step = arena_alloc(a, p->n_code);
@@ -301,6 +332,9 @@ find_by_step(Check *c, Arena *a)
 		const PlanInsn *insn = &p->code[i];
 		if (insn->op == CTL_loop)
 			open[depth++] = i;
+		if (insn->op == CTL_loop && insn->a == 0 && p->head.steps
+			&& insn->b == p->head.steps)
+			c->main_loop = i;
 		if (insn->op == CTL_next)
 			c->loop_end[open[--depth]] = i;
 		for (uint32_t k = 0; insn->op < CTL_BASE && k < 2 * insn->noperands;
@@ -313,18 +347,6 @@ find_by_step(Check *c, Arena *a)
 		for (int k = 0; k < depth; k++)
 			c->loop_by_step[open[k]] |= c->insn_by_step[i];
 	}
-}
-
-/* Bytes of a port; -1 when they do not fit its buffer. */
-static int64_t
-port_bytes(const Plan *p, const PlanPort *port)
-{
-	const PlanBuffer *b = &p->buffers[port->buffer];
-	int64_t bytes = dtype_bytes((DType)port->dtype);
-	for (int a = 0; a < AXIS_MAX; a++)
-		if (port->axes >> a & 1 && !mul_ok(bytes, port->n[a], &bytes))
-			return -1;
-	return bytes <= b->bytes ? bytes : -1;
 }
 
 /* What is written before the program starts: inputs and tables. */

@@ -53,6 +53,7 @@ typedef struct Check {
 	uint8_t *by_step;       /* views whose place depends on r0 */
 	uint8_t *insn_by_step;  /* instructions with such views */
 	uint32_t *loop_end;     /* `next` of each `loop` */
+	uint32_t main_loop;     /* over denoising steps; PLAN_NONE: none */
 	uint8_t *loop_by_step;  /* loops with such instructions */
 	int64_t peak, walked;
 	/* the walk */

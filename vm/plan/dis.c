@@ -298,7 +298,7 @@ print_ports(const Plan *p, const char *kind, const PlanPort *x, uint32_t n,
 				fprintf(out, "=%" PRId64, x->n[a]);
 				comma = ", ";
 			}
-		fputs("]\n", out);
+		fputs(x->per_step ? "] for each step\n" : "]\n", out);
 	}
 }
 

@@ -189,6 +189,7 @@ write_port(Writer *w, const PlanPort *x)
 		if (x->axes >> a & 1)
 			n[rank++] = x->n[a];
 	integers(w, "extents", n, rank);
+	boolean(w, "per_step", x->per_step);
 }
 
 static void

@@ -419,10 +419,14 @@ check_ports(const Plan *p, const PlanPort *ports, uint32_t n, BufferRole role,
 {
 	for (uint32_t i = 0; i < n; i++) {
 		const PlanPort *x = &ports[i];
-		if (!name_ok(p, x->name) || x->dtype >= DT_COUNT || x->pad_
+		if (!name_ok(p, x->name) || x->dtype >= DT_COUNT
 			|| !zero(x->pad2_, sizeof x->pad2_))
 			return plan_fail(e, "%s %u: a field is out of range",
 				kind, i);
+		if (x->per_step && (x->per_step > 1 || role != BUF_INPUT
+			|| x->dtype != DT_F32 || !p->head.steps))
+			return plan_fail(e, "%s %u: this cannot be filled before "
+				"each step", kind, i);
 		if (x->buffer >= p->n_buffers
 			|| p->buffers[x->buffer].role != role
 			|| p->buffers[x->buffer].dtype != x->dtype)

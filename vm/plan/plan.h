@@ -38,7 +38,8 @@ typedef enum BufferRole {
 /* One place in the arena.  Its bytes belong to it alone while it lives, that
  * is from the instruction `first` that writes it first to `last` that reads it
  * last (for pictures and reports; the checker finds out by itself).
- * BUF_INPUT and BUF_TABLE are filled before the program starts, BUF_OUTPUT is
+ * BUF_INPUT and BUF_TABLE are filled before the program starts (a per_step input
+ * also before each denoising step), BUF_OUTPUT is
  * read after it ends, BUF_WEIGHT is written by `load`. */
 typedef struct PlanBuffer {
 	int64_t offset, bytes;
@@ -106,7 +107,9 @@ typedef struct PlanWeight {
 typedef struct PlanPort {
 	uint32_t name, buffer;
 	uint8_t dtype;
-	uint8_t pad_;
+	uint8_t per_step;       /* an input that is filled anew before each
+	                           iteration of the denoising loop, the last
+	                           loop over r0 that runs `steps` times */
 	AxisSet axes;
 	uint8_t pad2_[4];
 	int64_t n[AXIS_MAX];
