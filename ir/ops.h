@@ -123,6 +123,7 @@ typedef enum OperandRule {
 
 enum {
 	OPERANDS_MAX = 6,       /* inputs of an op */
+	SAMPLE_COLS = 9,        /* numbers in a row of sample's table */
 	OPF_LEAF = 1,           /* has no instruction: input, weight, ... */
 	OPF_VIEW = 2,           /* changes only how a value is addressed */
 	OPF_WORK = 4,           /* needs workspace (kernel_work_bytes) */

@@ -591,7 +591,12 @@ shape_sample(const Graph *g, Node *n, ShapeError *e)
 {
 	const Type *x = operand(g, n, 0);
 	n->type = *x;
-	return join_axes(g, e, &n->type, x, operand(g, n, 1), 0);
+	for (int i = 1; i < n->nin; i++)
+		if (i != 2 && given(n, i) && !join_axes(g, e, &n->type, x,
+				operand(g, n, i), 0))
+			return false;
+	Type row = {.axes = AXIS_BIT(AXIS_C), .n[AXIS_C] = SAMPLE_COLS};
+	return fits_in(g, e, &row, operand(g, n, 2), true);
 }
 
 /* ---- the table: a row of ops.def without a rule does not compile ---- */

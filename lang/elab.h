@@ -10,6 +10,7 @@
  *   elab_call.c   calls of blocks and models
  *   elab_op.c     calls of ops: the table of ops, their arguments
  *   elab_layer.c  ops that own weights, attention
+ *   elab_sampler.c  samplers and their steps
  *   elab_view.c   ops that move, join or make tensors
  *   elab_node.c   graph nodes: sites, weights, arithmetic
  *
@@ -61,7 +62,11 @@ typedef struct List {
 /* A sampler's schedule and its nodes in the loop, made when first used. */
 typedef struct Schedule {
 	const Sampler *sampler;
-	uint32_t t, scale, update;
+	uint32_t t, scale, noise;
+	uint32_t rows[2][2];    /* tables of x' and h1', in up to two parts */
+	/* what it carries: zeros to begin with, and the value in the loop */
+	uint32_t init[SAMPLER_HISTORY], carry[SAMPLER_HISTORY];
+	bool updated;           /* the loop has called update */
 } Schedule;
 
 /* ---- environments ---- */
@@ -182,8 +187,9 @@ void params_unused(Elab *e);
 /* Parameters and constants of `file` in the instance, evaluated when first
  * asked for. */
 FileEnv *params_env(Elab *e, Instance *in, const Source *file);
-/* Config of a component with later files over earlier ones; NULL: none. */
-const Json *params_config(Elab *e, const char *component);
+/* Config of a component with later files over earlier ones; `usual` (or NULL)
+ * where there is none. */
+const Json *params_config(Elab *e, const char *component, const Json *usual);
 
 /* ---- value.c ---- */
 Value value_int(int64_t i);
@@ -294,6 +300,20 @@ uint32_t node_weight(Elab *e, const OpCall *c, const char *suffix, int rank,
 Value node_value(uint32_t node);
 /* Arithmetic of two values of which one at least is a tensor. */
 Value node_arithmetic(Elab *e, const Ast *a, const Value *x, const Value *y);
+
+/* ---- elab_sampler.c ---- */
+/* The schedule of the component's config for so many steps. */
+Value elab_sampler(Elab *e, const char *component, int64_t steps, Loc loc);
+/* The latent that the loop starts from: noise times the schedule's start. */
+Value sampler_start(Elab *e, Schedule *s, uint32_t noise, Loc loc);
+/* Around the denoising loop: brings in what the sampler carries; sees that the
+ * step made it anew.  False: reported. */
+bool sampler_enter(Elab *e, Schedule *s, Loc loc);
+bool sampler_leave(Elab *e, const Schedule *s, Loc loc);
+/* A step's time, the model's input made of the latent, the next latent. */
+Value sampler_time(Elab *e, Schedule *s, Loc loc);
+Value sampler_scale(Elab *e, Schedule *s, uint32_t x, Loc loc);
+Value sampler_update(Elab *e, Schedule *s, uint32_t x, uint32_t result, Loc loc);
 
 /* ---- elab_layer.c, elab_view.c: ops by name ---- */
 Value op_linear(OpCall *c);

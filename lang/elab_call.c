@@ -431,42 +431,6 @@ tensor_slot(Elab *e, const Ast *a, size_t slot, const char *const *names,
 	return false;
 }
 
-/* The start of the loop: noise times the schedule's first sigma, f32. */
-static Value
-method_start(Elab *e, const Ast *a, const Sampler *s, uint32_t noise)
-{
-	if (node_type(e, noise)->dtype != DT_F32)
-		noise = node_copy(e, noise, DT_F32, a->loc);
-	if (noise && s->init_noise_sigma != 1)
-		noise = node_scalar(e, OP_mul, noise, s->init_noise_sigma, false,
-			a->loc);
-	return node_value(noise);
-}
-
-static Value
-method_scale(Elab *e, const Ast *a, Schedule *s, uint32_t x)
-{
-	bool one = true;
-	for (int64_t i = 0; i < s->sampler->steps; i++)
-		one &= s->sampler->scale[i] == 1;
-	if (one)
-		return value_tensor(x);
-	if (!s->scale)
-		s->scale = node_table(e, "scale", s->sampler->steps, 1,
-			s->sampler->scale, a->loc);
-	return node_value(node_binary(e, OP_mul, x, s->scale, a->loc));
-}
-
-static Value
-method_update(Elab *e, const Ast *a, Schedule *s, uint32_t x, uint32_t result)
-{
-	if (!s->update)
-		s->update = node_table(e, "update", s->sampler->steps,
-			SAMPLER_COLS, s->sampler->update[0], a->loc);
-	Node n = {.op = OP_sample, .nin = 3, .in = {x, result, s->update}};
-	return node_value(node_add(e, &n, a->loc));
-}
-
 static Value
 call_method(Elab *e, const Ast *a, const Value *object)
 {
@@ -485,10 +449,10 @@ call_method(Elab *e, const Ast *a, const Value *object)
 		|| (update && !tensor_slot(e, a, slots, names, 1, &result)))
 		return value_error();
 	if (update)
-		return method_update(e, a, object->schedule, x, result);
+		return sampler_update(e, object->schedule, x, result, a->loc);
 	if (step)
-		return method_scale(e, a, object->schedule, x);
-	return method_start(e, a, object->schedule->sampler, x);
+		return sampler_scale(e, object->schedule, x, a->loc);
+	return sampler_start(e, object->schedule, x, a->loc);
 }
 
 Value

@@ -455,10 +455,7 @@ step_field(Elab *e, const Ast *a, Schedule *s)
 	if (strcmp(a->name, "t"))
 		return elab_error(e, a->at, "a step has t, scale(x), "
 			"update(x, e)", "a step has no '%s'", a->name);
-	if (!s->t)
-		s->t = node_table(e, "t", s->sampler->steps, 1,
-			s->sampler->timesteps, a->loc);
-	return node_value(s->t);
+	return sampler_time(e, s, a->loc);
 }
 
 static Value

@@ -234,39 +234,11 @@ op_pop(Elab *e, const Ast *call)
 
 /* ---- samplers ---- */
 
-/* Without a config: what Stable Video Diffusion, or AnimateDiff, is run with.
- * A pipeline that starts from a picture is the former. */
-static const Json *
-usual_scheduler(Elab *e)
-{
-	static const char euler[] =
-		"{\"_class_name\": \"EulerDiscreteScheduler\","
-		"\"beta_start\": 0.00085, \"beta_end\": 0.012,"
-		"\"beta_schedule\": \"scaled_linear\","
-		"\"prediction_type\": \"v_prediction\","
-		"\"sigma_min\": 0.002, \"sigma_max\": 700.0,"
-		"\"timestep_spacing\": \"leading\", \"steps_offset\": 1,"
-		"\"use_karras_sigmas\": true,"
-		"\"timestep_type\": \"continuous\"}";
-	static const char ddim[] =
-		"{\"_class_name\": \"DDIMScheduler\","
-		"\"beta_start\": 0.00085, \"beta_end\": 0.012,"
-		"\"beta_schedule\": \"linear\", \"clip_sample\": false,"
-		"\"timestep_spacing\": \"linspace\", \"steps_offset\": 1}";
-	bool picture = false;
-	for (const Ast *i = e->program->list; i; i = i->next)
-		picture |= !strcmp(i->name, "image");
-	JsonError err;
-	const char *text = picture ? euler : ddim;
-	return json_parse(e->arena, text, strlen(text), 4, &err);
-}
-
 static Value
 op_sampler(OpCall *c)
 {
 	Elab *e = c->e;
 	int64_t steps = 0;
-	char err[256] = "";
 	if (e->frame->instance->model->kind != A_PIPELINE)
 		return elab_error(e, c->loc, NULL,
 			"a sampler belongs in a pipeline");
@@ -276,13 +248,7 @@ op_sampler(OpCall *c)
 		: "scheduler";
 	if (!component)
 		return value_error();
-	const Json *config = params_config(e, component);
-	Schedule *s = arena_alloc(e->arena, sizeof *s);
-	s->sampler = sampler_make(e->arena, config ? config
-		: usual_scheduler(e), steps, err);
-	if (!s->sampler)
-		return elab_error(e, c->loc, NULL, "%s", err);
-	return (Value){.kind = V_SAMPLER, .schedule = s};
+	return elab_sampler(e, component, steps, c->loc);
 }
 
 /* ---- the table ---- */

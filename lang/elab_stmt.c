@@ -345,7 +345,11 @@ exec_denoise(Elab *e, const Ast *s)
 	find_carried(e, &list, s->b);
 	e->stage = ST_LOOP;
 	e->loop = sampler.schedule;
-	e->g->steps = sampler.schedule->sampler->steps;
+	e->g->steps = sampler.schedule->sampler->rows;
+	if (!sampler_enter(e, sampler.schedule, s->a->loc)) {
+		e->stage = ST_AFTER;
+		return;
+	}
 	for (size_t i = 0; i < list.n; i++)
 		begin_carry(e, &list.at[i], s->at);
 	uint32_t first = (uint32_t)e->g->nodes.n;
@@ -358,6 +362,8 @@ exec_denoise(Elab *e, const Ast *s)
 	e->vars.n = mark;
 	for (size_t i = 0; i < list.n && !e->stop; i++)
 		end_carry(e, &list, &list.at[i], first, s);
+	if (!e->stop)
+		sampler_leave(e, sampler.schedule, s->at);
 	e->loop = NULL;
 	e->stage = ST_AFTER;
 }

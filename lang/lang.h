@@ -6,7 +6,7 @@
  *   ast.c         the tree's constructors and printer
  *   elab*.c       runs the file: parameters, blocks, loops; makes graph nodes
  *   params.c      parameters: -D, config keys, defaults
- *   sampler.c     a scheduler's config to its table
+ *   sampler/      a scheduler's config to its table
  *   diag.c        errors with place, source line, caret, block instantiation, note
  */
 #ifndef SLUICE_LANG_H
@@ -14,6 +14,7 @@
 
 #include "ir/ir.h"
 #include "ir/base/json.h"
+#include "lang/sampler/sampler.h"
 
 /* A config.json (or scheduler_config.json) for a component; "" is the nameless
  * component of a model compiled alone.  Several for one component: later ones
@@ -22,6 +23,8 @@ typedef struct LangConfig {
 	const char *component;
 	const char *path;       /* for messages */
 	const Json *json;
+	bool partial;           /* settings over a config; where there is none,
+	                           over what the program has without */
 } LangConfig;
 
 typedef struct LangOptions {
@@ -50,29 +53,5 @@ Graph *lang_compile(Arena *a, const LangOptions *o, int *code);
 
 /* ---- the built-in examples (generated from examples/ by the Makefile) ---- */
 extern const Builtin lang_builtins[];   /* ends with a NULL name */
-
-/* ---- sampler.c ---- */
-enum { SAMPLER_COLS = 8 };
-
-/* The schedule that a scheduler config gives for a number of steps.  Formulas:
- * DDIM (Song et al. 2021, eq. 12, eta = 0) and Euler (Karras et al. 2022,
- * algorithm 2 without churn), as diffusers' DDIMScheduler and
- * EulerDiscreteScheduler discretise them; all in double. */
-typedef struct Sampler {
-	const char *class_name;
-	int64_t steps;
-	double *timesteps;      /* [steps] */
-	double *sigmas;         /* [steps + 1], or NULL (DDIM) */
-	double init_noise_sigma;
-	double *scale;          /* [steps]: factor of the model's input */
-	double (*update)[SAMPLER_COLS]; /* [steps]: p0 p1 clip q0 q1 q2 0 0 of
-	                                   the op `sample` */
-} Sampler;
-
-/* Makes the schedule; NULL with the reason in `err` (256 bytes): an unknown
- * class (with the nearest known one), a setting that is not supported, steps
- * out of range. */
-const Sampler *sampler_make(Arena *a, const Json *config, int64_t steps,
-	char *err);
 
 #endif

@@ -252,9 +252,15 @@ config_value(Elab *e, const Instance *in, const Ast *param, const char **key)
 }
 
 const Json *
-params_config(Elab *e, const char *component)
+params_config(Elab *e, const char *component, const Json *usual)
 {
 	const Json *all = NULL;
+	bool whole = false;
+	for (size_t i = 0; i < e->o->nconfig; i++)
+		whole |= !strcmp(e->o->config[i].component, component)
+			&& !e->o->config[i].partial;
+	if (!whole)
+		all = usual;
 	for (size_t i = 0; i < e->o->nconfig; i++) {
 		const LangConfig *c = &e->o->config[i];
 		if (!strcmp(c->component, component)

@@ -32,7 +32,7 @@ source_configs(const Args *args, Arena *a, LangOptions *lang)
 		const Json *j = json_read_file(a, file[i], &code, err);
 		if (!j)
 			fatal(code, "%s", err);
-		all[nfolder + i] = (LangConfig){"", file[i], j};
+		all[nfolder + i] = (LangConfig){"", file[i], j, false};
 	}
 	lang->config = all;
 	lang->nconfig = nfile + nfolder;

@@ -29,31 +29,65 @@ scheduler_config(Arena *a, const Json *file)
 	return json_merge(a, config, over);
 }
 
+/* One number of each row. */
 static void
-print_numbers(const char *key, const double *x, int64_t n)
+print_numbers(const char *key, const double *x, int64_t n, size_t stride)
 {
 	printf(",\n \"%s\": [", key);
 	for (int64_t i = 0; i < n; i++)
-		printf("%s%.17g", i ? ", " : "", x[i]);
+		printf("%s%.17g", i ? ", " : "",
+			x[i * (int64_t)(stride / sizeof *x)]);
 	printf("]");
+}
+
+static const char *const column_names[SAMPLER_COLS] = {
+	"q0", "q1", "q2", "h1", "h2", "h3", "h4", "noise"
+};
+
+/* The columns that the sampler has. */
+static bool
+has_column(const Sampler *m, int c)
+{
+	return c == COL_NOISE ? m->noise : c < COL_H + m->history;
 }
 
 /* A clip that is switched off is null: JSON has no infinity. */
 static void
 print_update(const Sampler *m)
 {
-	static const char *const names[] = {"p0", "p1", "clip", "q0", "q1", "q2"};
 	printf(",\n \"update\": [");
-	for (int64_t i = 0; i < m->steps; i++) {
+	for (int64_t i = 0; i < m->rows; i++) {
+		const SamplerRow *r = &m->row[i];
+		printf("%s\n  {\"p0\": %.17g, \"p1\": %.17g, \"clip\": ",
+			i ? "," : "", r->p0, r->p1);
+		if (isfinite(r->clip))
+			printf("%.17g", r->clip);
+		else
+			printf("null");
+		for (int c = 0; c < SAMPLER_COLS; c++)
+			if (has_column(m, c))
+				printf(", \"%s\": %.17g", column_names[c],
+					r->next[c]);
+		printf("}");
+	}
+	printf("]");
+}
+
+/* How the first h is made; the others move on by one. */
+static void
+print_history(const Sampler *m)
+{
+	printf(",\n \"history\": %d,\n \"noise\": %s", m->history,
+		m->noise ? "true" : "false");
+	if (!m->history)
+		return;
+	printf(",\n \"keep\": [");
+	for (int64_t i = 0; i < m->rows; i++) {
 		printf("%s\n  {", i ? "," : "");
-		for (size_t k = 0; k < COUNT_OF(names); k++) {
-			double x = m->update[i][k];
-			printf("%s\"%s\": ", k ? ", " : "", names[k]);
-			if (isfinite(x))
-				printf("%.17g", x);
-			else
-				printf("null");
-		}
+		for (int c = 0; c < SAMPLER_COLS; c++)
+			if (has_column(m, c))
+				printf("%s\"%s\": %.17g", c ? ", " : "",
+					column_names[c], m->row[i].keep[c]);
 		printf("}");
 	}
 	printf("]");
@@ -85,42 +119,76 @@ print_row(const float *x, size_t n, bool comma)
 	printf("]");
 }
 
-/* The op `sample` as the kernels compute it: coefficients and sums in f32. */
+/* One result of a step as the kernels compute it: coefficients and sums in f32.
+ * `in`: x, e, h1 .. h4, noise. */
 static float
-update(const double *u, float x, float e)
+update(const SamplerRow *r, const double *q, const float *in)
 {
-	float clip = (float)u[2];
-	float x0 = (float)u[0] * x + (float)u[1] * e;
-	x0 = fminf(fmaxf(x0, -clip), clip);
-	return (float)u[3] * x0 + (float)u[4] * x + (float)u[5] * e;
+	float clip = (float)r->clip;
+	float z = (float)r->p0 * in[0] + (float)r->p1 * in[1];
+	z = fminf(fmaxf(z, -clip), clip);
+	float sum = (float)q[COL_Z] * z + (float)q[COL_X] * in[0]
+		+ (float)q[COL_E] * in[1];
+	for (int c = COL_H; c < SAMPLER_COLS; c++)
+		if (q[c] != 0)
+			sum += (float)q[c] * in[c - 1];
+	return sum;
 }
 
-/* A recorded run: what the sampler starts from, and what the model answered. */
+/* A recorded run: what the sampler starts from, what the model answered, and the
+ * noise of each step. */
 typedef struct Case {
-	size_t n, steps;        /* numbers of a latent */
-	const float *start, **output;
+	size_t n, rows;         /* numbers of a latent; calls of the model */
+	const float *start, **output, **noise;
 } Case;
 
+/* A list with a list of `n` numbers for each row. */
+static const float **
+read_rows(Arena *a, const Json *file, const char *key, const Case *c,
+	const char *path)
+{
+	const Json *list = json_get(file, key);
+	if (!list || list->kind != JSON_LIST || list->n != c->rows)
+		fatal(EXIT_SOURCE, "%s: '%s' must be a list of %zu lists, one for "
+			"each call of the model", path, key, c->rows);
+	const float **rows = arena_array(a, c->rows, sizeof *rows);
+	for (size_t i = 0; i < c->rows; i++)
+		rows[i] = floats(a, &list->item[i], c->n, path, key);
+	return rows;
+}
+
 static Case
-read_case(Arena *a, int64_t steps, const char *path)
+read_case(Arena *a, const Sampler *m, const char *path)
 {
 	int code = EXIT_OK;
-	char err[CONFIGS_ERR];
+	char err[JSON_FILE_ERR];
 	const Json *file = json_read_file(a, path, &code, err);
 	if (!file)
 		fatal(code, "%s", err);
 	const Json *start = json_get(file, "start");
-	const Json *output = json_get(file, "model_output");
 	const float *x = floats(a, start, 0, path, "start");
-	Case c = {.start = x, .n = start->n, .steps = (size_t)steps};
-	if (!output || output->kind != JSON_LIST || output->n != c.steps)
-		fatal(EXIT_SOURCE, "%s: 'model_output' must be a list of %zu "
-			"lists, one for each step", path, c.steps);
-	c.output = arena_array(a, c.steps, sizeof *c.output);
-	for (size_t i = 0; i < c.steps; i++)
-		c.output[i] = floats(a, &output->item[i], c.n, path,
-			"model_output");
+	Case c = {.start = x, .n = start->n, .rows = (size_t)m->rows};
+	c.output = read_rows(a, file, "model_output", &c, path);
+	if (m->noise)
+		c.noise = read_rows(a, file, "injected_noise", &c, path);
 	return c;
+}
+
+/* Element k of a step: x' and the history that it leaves. */
+static float
+apply_step(const Sampler *m, size_t i, size_t k, const Case *c, float x,
+	float *history)
+{
+	float in[SAMPLER_COLS - 1] = {x, c->output[i][k]};
+	for (int h = 0; h < m->history; h++)
+		in[COL_H - 1 + h] = history[h];
+	if (m->noise)
+		in[COL_NOISE - 1] = c->noise[i][k];
+	const SamplerRow *r = &m->row[i];
+	for (int h = m->history - 1; h > 0; h--)
+		history[h] = history[h - 1];
+	history[0] = update(r, r->keep, in);
+	return update(r, r->next, in);
 }
 
 /* Runs the table on a case. */
@@ -128,20 +196,22 @@ static void
 apply(Arena *a, const Sampler *m, const Case *c)
 {
 	/* rows[i]: the latent before step i */
-	float *rows = arena_array(a, (c->steps + 1) * c->n, sizeof *rows);
+	float *rows = arena_array(a, (c->rows + 1) * c->n, sizeof *rows);
 	float *scaled = arena_array(a, c->n, sizeof *scaled);
+	float (*history)[SAMPLER_HISTORY] = arena_array(a, c->n,
+		sizeof *history);
 	memcpy(rows, c->start, c->n * sizeof *rows);
 	printf(",\n \"scaled_model_input\": [");
-	for (size_t i = 0; i < c->steps; i++) {
+	for (size_t i = 0; i < c->rows; i++) {
 		float *from = rows + i * c->n, *to = from + c->n;
 		for (size_t k = 0; k < c->n; k++) {
-			scaled[k] = (float)m->scale[i] * from[k];
-			to[k] = update(m->update[i], from[k], c->output[i][k]);
+			scaled[k] = (float)m->row[i].scale * from[k];
+			to[k] = apply_step(m, i, k, c, from[k], history[k]);
 		}
 		print_row(scaled, c->n, i > 0);
 	}
 	printf("],\n \"after_step\": [");
-	for (size_t i = 1; i <= c->steps; i++)
+	for (size_t i = 1; i <= c->rows; i++)
 		print_row(rows + i * c->n, c->n, i > 1);
 	printf("]");
 }
@@ -180,15 +250,17 @@ cmd_sampler(int argc, char **argv)
 	const char *recorded = arg(&args, "apply");
 	Case c = {0};
 	if (recorded)
-		c = read_case(&a, m->steps, recorded);
+		c = read_case(&a, m, recorded);
 	printf("{\"class\": \"%s\",\n \"steps\": %lld", m->class_name,
 		(long long)m->steps);
-	print_numbers("timesteps", m->timesteps, m->steps);
+	print_numbers("timesteps", &m->row->t, m->rows, sizeof *m->row);
 	if (m->sigmas)
-		print_numbers("sigmas", m->sigmas, m->steps + 1);
-	printf(",\n \"init_noise_sigma\": %.17g", m->init_noise_sigma);
-	print_numbers("scale", m->scale, m->steps);
+		print_numbers("sigmas", m->sigmas, m->rows + 1,
+			sizeof *m->sigmas);
+	printf(",\n \"init_noise_sigma\": %.17g", m->start);
+	print_numbers("scale", &m->row->scale, m->rows, sizeof *m->row);
 	print_update(m);
+	print_history(m);
 	if (recorded)
 		apply(&a, m, &c);
 	printf("}\n");

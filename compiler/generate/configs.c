@@ -52,7 +52,8 @@ add_config(Arena *a, ConfigList *list, const char *component, const char *dir,
 	}
 	const Json *json = json_read_file(a, path, &code, err);
 	if (json)
-		*vec_push(list) = (LangConfig){component, path, json};
+		*vec_push(list) = (LangConfig){component, path, json,
+			false};
 	return code;
 }
 

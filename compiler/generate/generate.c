@@ -197,7 +197,7 @@ static void
 merge_scheduler(Arena *a, Job *job, LangConfig **config, size_t *n)
 {
 	LangConfig *all = arena_array(a, *n + 1, sizeof *all);
-	LangConfig merged = {"scheduler", job->run->path, NULL};
+	LangConfig merged = {"scheduler", job->run->path, NULL, true};
 	size_t kept = 0;
 	for (size_t i = 0; i < *n; i++) {
 		if (strcmp((*config)[i].component, "scheduler")) {
@@ -205,6 +205,7 @@ merge_scheduler(Arena *a, Job *job, LangConfig **config, size_t *n)
 			continue;
 		}
 		merged.path = (*config)[i].path;
+		merged.partial = false;
 		merged.json = json_merge(a, merged.json, (*config)[i].json);
 	}
 	if (job->run->scheduler)

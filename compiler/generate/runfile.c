@@ -3,6 +3,7 @@
  */
 #include "compiler/generate/runfile.h"
 #include "ir/base/yaml.h"
+#include "lang/lang.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { FILE_LIMIT = 1 << 20, SIDE_MAX = 1 << 16 };
+enum { FILE_LIMIT = 1 << 20, SIDE_MAX = 1 << 16, SETTINGS_MAX = 64 };
 
 typedef struct Loader {
 	Arena *arena;
@@ -202,17 +203,6 @@ set_size(Loader *l, const Yaml *y)
 	return true;
 }
 
-/* Every setting that a scheduler's config may have; a slip would otherwise be
- * a setting that does nothing. */
-static const char *const scheduler_keys[] = {
-	"class", "beta_end", "beta_schedule", "beta_start", "clip_sample",
-	"clip_sample_range", "final_sigmas_type", "interpolation_type",
-	"num_train_timesteps", "prediction_type", "rescale_betas_zero_snr",
-	"set_alpha_to_one", "sigma_max", "sigma_min", "steps_offset",
-	"thresholding", "timestep_spacing", "timestep_type", "trained_betas",
-	"use_beta_sigmas", "use_exponential_sigmas", "use_karras_sigmas",
-};
-
 static bool
 set_scheduler(Loader *l, const Yaml *y)
 {
@@ -220,12 +210,16 @@ set_scheduler(Loader *l, const Yaml *y)
 		return FAIL(l, y, "'scheduler' is a map: {class: DDIMScheduler}");
 	const char **key = arena_array(l->arena, y->n, sizeof *key);
 	Json *item = arena_array(l->arena, y->n, sizeof *item);
+	/* a slip would be a setting that does nothing */
+	const char *names[SETTINGS_MAX] = {"class"};
+	size_t n = 1;
+	for (; sampler_settings[n - 1]; n++)
+		names[n] = sampler_settings[n - 1];
 	for (size_t i = 0; i < y->n; i++) {
-		int k = get_name(l, "scheduler setting", &y->key[i],
-			scheduler_keys, COUNT_OF(scheduler_keys));
+		int k = get_name(l, "scheduler setting", &y->key[i], names, n);
 		if (k < 0)
 			return false;
-		key[i] = k ? scheduler_keys[k] : "_class_name";
+		key[i] = k ? names[k] : "_class_name";
 		item[i] = yaml_json(l->arena, &y->item[i]);
 	}
 	l->run->scheduler = json_map(l->arena, y->n, key, item);

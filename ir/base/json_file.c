@@ -6,6 +6,27 @@
 
 enum { JSON_FILE_BYTES = 4 << 20, JSON_FILE_DEPTH = 32 };
 
+/* Python writes infinities as bare words, which no JSON has: in place, they
+ * become the strings "inf" and "-inf", which a setting may accept. */
+static void
+quote_infinities(char *text, size_t size)
+{
+	bool quoted = false;
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] == '"')
+			quoted = !quoted;
+		else if (quoted && text[i] == '\\')
+			i++;
+		bool minus = text[i] == '-';
+		if (quoted || size - i < 8u + minus
+			|| memcmp(text + i + minus, "Infinity", 8))
+			continue;
+		memcpy(text + i, minus ? "\"-inf\"   " : "\"inf\"   ",
+			8u + minus);
+		i += 7u + minus;
+	}
+}
+
 const Json *
 json_read_file(Arena *a, const char *path, int *code, char *err)
 {
@@ -16,6 +37,7 @@ json_read_file(Arena *a, const char *path, int *code, char *err)
 		snprintf(err, JSON_FILE_ERR, "cannot read '%s': %s", path, strerror(errno));
 		return NULL;
 	}
+	quote_infinities(text, size);
 	JsonError e;
 	const Json *j = json_parse(a, text, size, JSON_FILE_DEPTH, &e);
 	if (!j) {

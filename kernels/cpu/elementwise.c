@@ -189,42 +189,77 @@ cpu_geglu(const Ctx *ctx, const Operand *args, const Attr *attr)
 
 /* ---- sample ---- */
 
-/* views: result, x, e; arg: the table's row */
+enum { SAMPLE_MORE = 3 };       /* operands that may be left out */
+
+/* What is left out has no term: adding 0 * 0 would turn -0 into 0. */
+static inline __attribute__((always_inline)) void
+sample_row(float *y, int64_t n, const float *t, const float *x, const float *e,
+	const float *const *more, int count)
+{
+	float p0 = t[0], p1 = t[1], clip = t[2];
+	float q0 = t[3], q1 = t[4], q2 = t[5], q3 = t[6], q4 = t[7], q5 = t[8];
+	const float *a = more[0], *b = more[1], *c = more[2];
+	_Pragma("GCC ivdep")
+	for (int64_t i = 0; i < n; i++) {
+		float z = p0 * x[i] + p1 * e[i];
+		z = z < -clip ? -clip : z > clip ? clip : z;
+		float sum = q0 * z + q1 * x[i] + q2 * e[i];
+		if (count > 0)
+			sum += q3 * a[i];
+		if (count > 1)
+			sum += q4 * b[i];
+		if (count > 2)
+			sum += q5 * c[i];
+		y[i] = sum;
+	}
+}
+
+/* views: result, x, e, and those of a, b, c that are there; arg: the table's
+ * row, its numbers for what is there moved together */
 static void
 sample_block(const Walk *w, const Block *b, const void *arg)
 {
-	const float *t = arg;
-	float p0 = t[0], p1 = t[1], clip = t[2];
-	float q0 = t[3], q1 = t[4], q2 = t[5];
 	float xbuf[ROW_MAX], ebuf[ROW_MAX], out[ROW_MAX];
+	float buf[SAMPLE_MORE][ROW_MAX];
+	const float *more[SAMPLE_MORE] = {NULL};
 	int64_t n = b->n;
 	float *y = row_out(out, w->dtype[0], b->p[0], w->step[0]);
 	const float *x = row_load(xbuf, w->dtype[1], b->p[1], w->step[1], n);
 	const float *e = row_load(ebuf, w->dtype[2], b->p[2], w->step[2], n);
-	_Pragma("GCC ivdep")
-	for (int64_t i = 0; i < n; i++) {
-		float x0 = p0 * x[i] + p1 * e[i];
-		x0 = x0 < -clip ? -clip : x0 > clip ? clip : x0;
-		y[i] = q0 * x0 + q1 * x[i] + q2 * e[i];
+	for (int i = 3; i < w->views; i++)
+		more[i - 3] = row_load(buf[i - 3], w->dtype[i], b->p[i],
+			w->step[i], n);
+	switch (w->views - 3) {
+	case 0: sample_row(y, n, arg, x, e, more, 0); break;
+	case 1: sample_row(y, n, arg, x, e, more, 1); break;
+	case 2: sample_row(y, n, arg, x, e, more, 2); break;
+	default: sample_row(y, n, arg, x, e, more, 3); break;
 	}
 	row_store(w->dtype[0], b->p[0], w->step[0], y, n);
 }
 
-/* The table's row is p0 p1 clip q0 q1 q2 (two more are unused); an infinite
- * clip leaves x0 alone. */
+/* The table's row is p0 p1 clip q0 .. q5; an infinite clip leaves z alone. */
 KStatus
 cpu_sample(const Ctx *ctx, const Operand *args, const Attr *attr)
 {
-	const View *v[3] = {&args[0].part[0], &args[1].part[0],
+	const View *v[3 + SAMPLE_MORE] = {&args[0].part[0], &args[1].part[0],
 		&args[2].part[0]};
 	const View *table = &args[3].part[0];
-	float buf[8];
+	float buf[SAMPLE_COLS], t[SAMPLE_COLS];
+	int views = 3;
 	Walk w;
 	(void)attr;
 	if (ctx->prepare)
 		return K_OK;
-	const float *t = row_load(buf, table->dtype, table->data, 1, 6);
-	walk_init(&w, v[0]->n, 3, v, false);
+	const float *row = row_load(buf, table->dtype, table->data, 1,
+		SAMPLE_COLS);
+	memcpy(t, row, sizeof t);
+	for (int i = 0; i < SAMPLE_MORE; i++)
+		if (args[4 + i].parts) {
+			t[3 + views] = row[6 + i];
+			v[views++] = &args[4 + i].part[0];
+		}
+	walk_init(&w, v[0]->n, views, v, false);
 	walk_run(ctx, &w, sample_block, t);
 	return K_OK;
 }

@@ -12,7 +12,7 @@
 #include "kernels/kernels.h"
 
 enum {
-	WALK_VIEWS = 4,
+	WALK_VIEWS = 6,
 	ROW_MAX = 1024,         /* elements of a block */
 	/* elements for which it is worth to wake another thread */
 	THREAD_ELEMENTS = 16384,

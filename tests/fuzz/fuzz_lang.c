@@ -73,7 +73,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const Json *json = n > 1 && *part[1] ? json_parse(&arena, part[1],
 		strlen(part[1]), 32, &err) : NULL;
 	for (size_t i = 0; json && i < COUNT_OF(component); i++)
-		config[i] = (LangConfig){component[i], "config.json", json};
+		config[i] = (LangConfig){component[i], "config.json", json,
+			false};
 	o.config = config;
 	o.nconfig = json ? COUNT_OF(component) : 0;
 	o.define = part + 2;

@@ -187,11 +187,15 @@ static double
 ref_sample(const Call *k, const int64_t *i)
 {
 	int64_t zero[AXIS_MAX] = {0};
-	double t[6], x = get(&k->arg[1], i), e = get(&k->arg[2], i);
-	for (int j = 0; j < 6; j++)
+	double t[SAMPLE_COLS], x = get(&k->arg[1], i), e = get(&k->arg[2], i);
+	for (int j = 0; j < SAMPLE_COLS; j++)
 		t[j] = get_c(&k->arg[3], zero, j);
-	double x0 = fmin(fmax(t[0] * x + t[1] * e, -t[2]), t[2]);
-	return t[3] * x0 + t[4] * x + t[5] * e;
+	double z = fmin(fmax(t[0] * x + t[1] * e, -t[2]), t[2]);
+	double sum = t[3] * z + t[4] * x + t[5] * e;
+	for (int j = 0; j < 3; j++)
+		if (k->arg[4 + j].parts)
+			sum += t[6 + j] * get(&k->arg[4 + j], i);
+	return sum;
 }
 
 static double
@@ -441,6 +445,8 @@ call_dense(Op op, const Attr *attr, const Value *out, float *y, int nin,
 	for (int o = -1; o < nin; o++) {
 		Store s = {0};
 		const Value *v = o < 0 ? out : &in[o];
+		if (o >= 0 && !x[o])
+			continue;
 		store_view(&s, 0, v->dtype, v->axes, v->n, false);
 		s.o.part[0].data = (char *)(o < 0 ? y : x[o]);
 		args[1 + o] = s.o;
@@ -629,8 +635,9 @@ test_literals(void)
 	for (int i = 0; i < 7; i++)
 		CHECK(y[i] == (float)(i / 2), "%g", (double)y[i]);
 	test("sample: clip, and none");
-	float e[1] = {1}, s[8] = {2, 3, 4, 10, 100, 1000, 0, 0};
-	Value v = value_vector(DT_F32, 1), t = value_vector(DT_F32, 8);
+	float e[1] = {1}, s[SAMPLE_COLS] = {2, 3, 4, 10, 100, 1000, 5, 6, 7};
+	Value v = value_vector(DT_F32, 1), gone = {0};
+	Value t = value_vector(DT_F32, SAMPLE_COLS);
 	x[0] = 1;
 	call_dense(OP_sample, &a, &v, y, 3, (Value[]){v, v, t},
 		(float *[]){x, e, s});
@@ -639,6 +646,16 @@ test_literals(void)
 	call_dense(OP_sample, &a, &v, y, 3, (Value[]){v, v, t},
 		(float *[]){x, e, s});
 	CHECK(y[0] == 5 * 10 + 100 + 1000, "%g", (double)y[0]);
+	test("sample: what is left out has no term");
+	float a3[1] = {2}, c3[1] = {3};
+	s[0] = s[1] = x[0] = e[0] = 0;
+	s[3] = s[4] = s[5] = -1;
+	call_dense(OP_sample, &a, &v, y, 3, (Value[]){v, v, t},
+		(float *[]){x, e, s});
+	CHECK(y[0] == 0 && signbit(y[0]), "%g", (double)y[0]);
+	call_dense(OP_sample, &a, &v, y, 6, (Value[]){v, v, t, v, gone, v},
+		(float *[]){x, e, s, a3, NULL, c3});
+	CHECK(y[0] == 5 * 2 + 7 * 3, "%g", (double)y[0]);
 	test("copy: integers stay as they are");
 	int32_t ids[2] = {INT32_MAX, -7}, to[2];
 	float from_bits[2], to_bits[2];

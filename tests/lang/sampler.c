@@ -14,12 +14,11 @@ static Arena arena;
 static const Json *
 read_json(const char *path)
 {
-	size_t size;
-	JsonError e;
-	char *text = arena_read_file(&arena, path, 1 << 20, &size);
-	const Json *j = text ? json_parse(&arena, text, size, 16, &e) : NULL;
+	int code;
+	char err[JSON_FILE_ERR];
+	const Json *j = json_read_file(&arena, path, &code, err);
 	if (!j)
-		fatal(EXIT_IO, "cannot read %s", path);
+		fatal(code, "%s", err);
 	return j;
 }
 
@@ -143,6 +142,10 @@ make(const char *config, int64_t steps, char *err)
 
 #define DDIM "\"_class_name\": \"DDIMScheduler\""
 #define EULER "\"_class_name\": \"EulerDiscreteScheduler\""
+#define ANCESTRAL "\"_class_name\": \"EulerAncestralDiscreteScheduler\""
+#define DPM "\"_class_name\": \"DPMSolverMultistepScheduler\""
+#define PNDM "\"_class_name\": \"PNDMScheduler\""
+#define UNIPC "\"_class_name\": \"UniPCMultistepScheduler\""
 
 static const struct {
 	const char *config;
@@ -151,7 +154,9 @@ static const struct {
 } refused[] = {
 	{"{}", 5, "_class_name"},
 	{"{\"_class_name\": \"DDIMSchedular\"}", 5, "did you mean 'DDIMScheduler'"},
-	{"{\"_class_name\": \"HeunScheduler9000\"}", 5, "known are"},
+	{"{\"_class_name\": \"HeunScheduler9000\"}", 5, "there are DDIM, "},
+	{"{\"_class_name\": \"HeunDiscreteScheduler\"}", 5,
+		"class 'HeunDiscreteScheduler' is not supported: there are"},
 	{"{" DDIM "}", 0, "1 .. 100000"},
 	{"{" DDIM "}", 1001, "1 .. 1000"},
 	{"{" DDIM ", \"thresholding\": true}", 5, "'thresholding' is not supp"},
@@ -168,7 +173,28 @@ static const struct {
 	{"{" DDIM ", \"rescale_betas_zero_snr\": true, \"timestep_spacing\": "
 		"\"trailing\"}", 5, "degenerate"},
 	{"{" EULER ", \"use_beta_sigmas\": true}", 5, "'use_beta_sigmas'"},
-	{"{" EULER ", \"use_exponential_sigmas\": true}", 5, "exponential"},
+	{"{" EULER ", \"use_exponential_sigmas\": true, "
+		"\"use_karras_sigmas\": true}", 5, "exclude each other"},
+	{"{" DDIM ", \"clip_smaple\": false}", 5,
+		"'clip_smaple' is not known; did you mean 'clip_sample'"},
+	{"{" PNDM "}", 5, "set 'skip_prk_steps' to true"},
+	{"{" PNDM ", \"skip_prk_steps\": true, \"prediction_type\": "
+		"\"sample\"}", 5, "'sample' is not supported"},
+	{"{" ANCESTRAL ", \"prediction_type\": \"sample\"}", 5,
+		"'sample' is not supported"},
+	{"{" DPM ", \"solver_order\": 4}", 5, "integer in 1 .. 3"},
+	{"{" DPM ", \"thresholding\": true}", 5, "'thresholding'"},
+	{"{" DPM ", \"use_flow_sigmas\": true}", 5, "'use_flow_sigmas'"},
+	{"{" DPM ", \"algorithm_type\": \"dpmsolver\"}", 5, "'sigma_min'"},
+	{"{" DPM ", \"variance_type\": \"learned_range\"}", 5, "predict"},
+	{"{" DPM ", \"lambda_min_clipped\": \"low\"}", 5, "finite number"},
+	{"{" UNIPC ", \"disable_corrector\": 1}", 5, "must be a list"},
+	{"{" UNIPC ", \"lower_order_final\": false}", 5, "degenerate"},
+	{"{" UNIPC ", \"solver_p\": {}}", 5, "'solver_p'"},
+	{"{\"_class_name\": \"LCMScheduler\"}", 51,
+		"1 .. 'original_inference_steps' 50"},
+	{"{\"_class_name\": \"DDPMScheduler\", \"variance_type\": "
+		"\"fixed_large_log\"}", 5, "'fixed_large_log' is not supp"},
 	{"{" EULER ", \"interpolation_type\": \"log_linear\"}", 5, "log_linear"},
 	{"{" EULER ", \"final_sigmas_type\": \"x\"}", 5, "final_sigmas_type"},
 	{"{" EULER ", \"use_karras_sigmas\": true, \"sigma_min\": 9, "
@@ -188,18 +214,18 @@ refusals(void)
 	test("null is the class's default");
 	const Sampler *m = make("{" DDIM ", \"trained_betas\": null, "
 		"\"clip_sample\": null}", 4, err);
-	CHECK(m && m->update[0][2] == 1, "%s", err);
+	CHECK(m && m->row[0].clip == 1, "%s", err);
 	test("one step");
 	m = make("{" DDIM ", \"timestep_spacing\": \"linspace\"}", 1, err);
-	CHECK(m && m->timesteps[0] == 0, "%s", err);
+	CHECK(m && m->row[0].t == 0, "%s", err);
 	test("trailing has no time below zero");
 	m = make("{" DDIM ", \"timestep_spacing\": \"trailing\"}", 61, err);
-	CHECK(m && m->timesteps[60] >= 0 && m->timesteps[0] == 999, "%s", err);
+	CHECK(m && m->row[60].t >= 0 && m->row[0].t == 999, "%s", err);
 	test("a rescaled v-prediction schedule starts from pure noise");
 	m = make("{" DDIM ", \"rescale_betas_zero_snr\": true, "
 		"\"prediction_type\": \"v_prediction\", \"clip_sample\": false, "
 		"\"timestep_spacing\": \"trailing\"}", 4, err);
-	CHECK(m && fabs(m->update[0][0]) < 1e-7 && m->update[0][1] == -1, "%s",
+	CHECK(m && fabs(m->row[0].p0) < 1e-7 && m->row[0].p1 == -1, "%s",
 		err);
 }
 

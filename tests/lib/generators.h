@@ -251,8 +251,10 @@ gen_sample(Case *c)
 	AxisSet axes = random_axes(c, n, 4) | bit_c;
 	c->in[0] = value_of(rng_chance(80) ? DT_F32 : c->type, axes, n);
 	c->in[1] = value_of(random_type(c), axes, n);
-	c->in[2] = value_vector(DT_F32, 8);
+	c->in[2] = value_vector(DT_F32, SAMPLE_COLS);
 	c->in[2].lo = 0.1;
+	for (int i = 3; i < OPERANDS_MAX && rng_chance(50); i++)
+		c->in[i] = value_of(random_type(c), axes, n);
 	c->out = value_of(DT_F32, axes, n);
 }
 

@@ -43,15 +43,16 @@ sample_weights(Sample *s)
 static inline void
 sample_buffers(Sample *s)
 {
-	static const float coefficients[16] = {1, -0.5f, 4, 0.9f, 0.1f, 0, 0, 0,
-		1, -0.25f, 4, 1, 0, 0, 0, 0};
+	static const float coefficients[2 * SAMPLE_COLS] = {
+		1, -0.5f, 4, 0.9f, 0.1f, 0, 0, 0, 0,
+		1, -0.25f, 4, 1, 0, 0, 0, 0, 0};
 	Build *b = &s->b;
 	s->x = build_input(b, "x", DT_F32, DIMS({AXIS_H, 4}, {AXIS_W, 4},
 		{AXIS_C, SAMPLE_C}));
 	s->ids = build_input(b, "ids", DT_I32,
 		DIMS({AXIS_TOKEN, SAMPLE_TOKENS}));
 	s->table = build_table(b, "update", coefficients,
-		DIMS({AXIS_STEP, 2}, {AXIS_C, 8}));
+		DIMS({AXIS_STEP, 2}, {AXIS_C, SAMPLE_COLS}));
 	sample_weights(s);
 	s->e = build_buffer(b, BUF_VALUE, "e", DT_F32,
 		DIMS({AXIS_TOKEN, SAMPLE_TOKENS}, {AXIS_C, SAMPLE_C}));
@@ -186,7 +187,8 @@ sample_make(Sample *s)
 	build_cut(b, s->vtable, AXIS_STEP, 0, 1, 0, 1);
 	s->sample = build_op(b, OP_sample, &none, ONE(s->vz),
 		ONE(build_whole(b, s->z)), ONE(build_whole(b, s->u)),
-		ONE(s->vtable));
+		ONE(s->vtable), {{PLAN_NONE, PLAN_NONE}},
+		{{PLAN_NONE, PLAN_NONE}}, {{PLAN_NONE, PLAN_NONE}});
 	build_control(b, CTL_next, 0, 0);
 	uint32_t x = BUILD_PUSH(b, nodes, (PlanNode){
 		.name = build_string(b, "input"), .insn = PLAN_NONE});

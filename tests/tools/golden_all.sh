@@ -12,12 +12,8 @@ for case in "$folder"/pipelines/*/; do
 	[ ! -d "$case" ] || pipeline_case "${case%/}"
 done
 for case in "$folder"/schedulers/*.json; do
-	[ -f "$case" ] || continue
-	if grep -q '"class": "\(DDIM\|EulerDiscrete\)Scheduler"' "$case"; then
-		"$BUILD/tests/lang/sampler" "$case" || failed=$((failed + 1))
-	else
-		echo "# skipped: $case is of another scheduler"
-	fi
+	[ ! -f "$case" ] || "$BUILD/tests/lang/sampler" "$case" \
+		|| failed=$((failed + 1))
 done
 if [ -f "$folder/tokenizer/cases.json" ]; then
 	"$BUILD/tests/compiler/tokenizer" "$folder/tokenizer" || failed=$((failed + 1))

@@ -322,7 +322,7 @@ test_norms_embed(void)
 	test("gate 2: sample");
 	BREAK(dim(p, s.sample, 3, AXIS_C)->extent = 4;
 		dim(p, s.sample, 3, AXIS_C)->hi.base = 4,
-		"operand 3 must be 8 numbers");
+		"operand 3 must be 9 numbers");
 	BREAK(dim(p, s.sample, 3, AXIS_STEP)->axis = AXIS_B, "operand 3");
 	BREAK(p->buffers[s.gamma].dtype = DT_F16; p->buffers[s.gamma].bytes
 		= 32; p->head.weights_bytes -= 16;

@@ -10,7 +10,6 @@
 
 #include <string.h>
 
-enum { TABLE_COLS = 8 };        /* of a sampler's table */
 
 static const Part *
 result(const Verify *v)
@@ -396,7 +395,7 @@ check_sinusoid(const Verify *v)
 static bool
 check_sample(const Verify *v)
 {
-	return is_f32(v, 3) && is_vector(v, 3, TABLE_COLS, true);
+	return is_f32(v, 3) && is_vector(v, 3, SAMPLE_COLS, true);
 }
 
 bool
