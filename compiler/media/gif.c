@@ -123,6 +123,8 @@ gif_write(const char *path, const Video *v, char *err)
 	arena_free(&a);
 	if (ok || ferror(o.f))
 		return out_commit(&o, err);
+	if (code == E_GIF_ERR_NOT_ENOUGH_MEM)
+		fatal(EXIT_MEMORY, "out of memory");
 	const char *why = GifErrorString(code);
 	snprintf(err, 256, "cannot write '%.120s': %s", path,
 		why ? why : "the GIF writer failed");

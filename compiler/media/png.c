@@ -4,6 +4,7 @@
 #include "compiler/media/media.h"
 
 #include <png.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* libpng ends a function by longjmp on errors; the file's name is here. */
@@ -20,6 +21,24 @@ on_warning(png_structp png, png_const_charp text)
 {
 	(void)png;
 	(void)text;
+}
+
+/* libpng has other names for it, as "too many text chunks". */
+static void *
+get_memory(png_structp png, png_alloc_size_t bytes)
+{
+	void *p = malloc(bytes);
+	(void)png;
+	if (!p)
+		fatal(EXIT_MEMORY, "out of memory");
+	return p;
+}
+
+static void
+put_memory(png_structp png, void *p)
+{
+	(void)png;
+	free(p);
 }
 
 /* Notes in Latin-1 would lose most scripts: iTXt holds UTF-8. */
@@ -39,8 +58,8 @@ put_notes(png_structp png, png_infop info, const Video *v, Arena *a)
 static bool
 put_picture(FILE *f, const Video *v, const uint8_t *rgb, Arena *a, char *err)
 {
-	png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, err,
-		on_error, on_warning);
+	png_structp png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, err,
+		on_error, on_warning, NULL, get_memory, put_memory);
 	png_infop info = png ? png_create_info_struct(png) : NULL;
 	if (!info)
 		fatal(EXIT_MEMORY, "out of memory");

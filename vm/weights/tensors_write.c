@@ -59,7 +59,7 @@ make_header(const TensorOut *t, size_t n, size_t *size)
 	fflush(f);
 	for (size_t pad = *size % 8 ? 8 - *size % 8 : 0; pad; pad--)
 		fputc(' ', f);
-	if (ferror(f) || fclose(f))
+	if (ferror(f) || fclose(f) || !text)
 		fatal(EXIT_MEMORY, "out of memory");
 	return text;
 }
