@@ -23,7 +23,7 @@ WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wconversion
 WERROR   ?= $(if $(CI),-Werror)
 OPT      ?= -O2
 SANITIZE ?=
-CFLAGS   += -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(WERROR) -fopenmp \
+CFLAGS   += -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(WERROR) \
 	-I. -I$(BUILD) $(SANITIZE) -MMD -MP
 LDLIBS    = -lyaml -lpng -ljpeg -lwebp -lwebpdemux -lwebpmux -lgif -lxxhash \
 	-lutf8proc -lpthread -ldl -lm
@@ -39,7 +39,7 @@ LEVEL_avx512 = $(LEVEL_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
 	-mprefer-vector-width=512
 PACKAGES = gcc libc6-dev flex bison libyaml-dev libxxhash-dev libgif-dev \
 	libpng-dev libjpeg62-turbo-dev libwebp-dev libutf8proc-dev graphviz
-FUZZ_PACKAGES = clang libclang-rt-dev libomp-dev
+FUZZ_PACKAGES = clang libclang-rt-dev
 HEADERS  = gif_lib.h jpeglib.h png.h utf8proc.h webp/mux.h xxhash.h yaml.h
 
 ROOMS    := ir ir/* lang lang/* compiler compiler/* vm vm/* kernels

@@ -11,6 +11,7 @@
 #ifndef SLUICE_KERNELS_H
 #define SLUICE_KERNELS_H
 
+#include "ir/base/threads.h"
 #include "ir/ops.h"
 
 /* A box of a value: for every axis the indices [lo, lo + n) of the `full` that
@@ -43,7 +44,8 @@ typedef enum KStatus {
 } KStatus;
 
 typedef struct Ctx {
-	int threads;            /* at most this many run */
+	Threads *team;          /* that the work is dealt out to; NULL: the
+	                           caller alone */
 	bool prepare;           /* refuse the call if need be, compute nothing:
 	                           done for every call before a run starts */
 } Ctx;

@@ -13,7 +13,6 @@
 #include "ir/base/philox.h"
 
 #include <errno.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -154,11 +153,6 @@ vm_open(const Plan *p, const VmOptions *o)
 		fatal(EXIT_MEMORY, "out of memory");
 	vm->plan = p;
 	vm->o = o ? *o : (VmOptions){0};
-	vm->ctx.threads = vm->o.threads > 0 ? vm->o.threads
-		: omp_get_num_procs();
-	/* workspaces are made for so many */
-	if (p->head.threads && vm->ctx.threads > (int)p->head.threads)
-		vm->ctx.threads = (int)p->head.threads;
 	vm->main_loop = find_main_loop(p);
 	vm->step_input = arena_array(&vm->host, p->n_inputs + 1,
 		sizeof *vm->step_input);
@@ -187,6 +181,7 @@ void
 vm_close(Vm *vm)
 {
 	loader_stop(vm->loader);
+	threads_stop(vm->ctx.team);
 	if (vm->map)
 		munmap(vm->map, vm->map_bytes);
 	arena_free(&vm->host);
@@ -285,14 +280,15 @@ prepare(Vm *vm)
 	return EXIT_OK;
 }
 
-/* Starts the threads, so that the first kernel does not. */
-static void
-start_threads(int threads)
+/* All threads that kernels and packing will ever have, so that none is made
+ * while the plan runs.  Workspaces are made for so many. */
+static int
+start_team(Vm *vm)
 {
-	int n = 0;
-	#pragma omp parallel num_threads(threads) reduction(+ : n)
-	n += 1;
-	(void)n;
+	int want = vm->o.threads > 0 ? vm->o.threads : threads_available();
+	vm->ctx.team = threads_start((int)min64(want, vm->plan->head.threads),
+		vm->error, sizeof vm->error);
+	return vm->ctx.team ? EXIT_OK : EXIT_MEMORY;
 }
 
 /* ---- poison ---- */
@@ -400,11 +396,11 @@ vm_bind(Vm *vm, WeightSource *weights)
 	if (code != EXIT_OK)
 		return code;
 	cpu_init();
-	start_threads(vm->ctx.threads);
-	code = prepare(vm);
-	if (code != EXIT_OK)
-		return code;
-	code = start_loader(vm);
+	code = start_team(vm);
+	if (code == EXIT_OK)
+		code = prepare(vm);
+	if (code == EXIT_OK)
+		code = start_loader(vm);
 	if (code != EXIT_OK)
 		return code;
 	if (vm->o.poison)
@@ -603,8 +599,8 @@ run_load(Vm *vm, uint32_t pc)
 		return EXIT_OK;
 	}
 	double start = now_seconds();
-	int code = weights_load(vm->weights, p, weight, vm->arena + b->offset,
-		vm->error);
+	int code = weights_load(vm->weights, vm->ctx.team, p, weight,
+		vm->arena + b->offset, vm->error);
 	vm->times.load_seconds += now_seconds() - start;
 	return code;
 }

@@ -7,7 +7,6 @@
  */
 #include "vm/loader.h"
 
-#include <omp.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -34,7 +33,8 @@ static int
 read_weight(Loader *l, uint32_t weight, char *err)
 {
 	const PlanBuffer *b = &l->p->buffers[l->p->weights[weight].buffer];
-	return weights_load(l->source, l->p, weight, l->arena + b->offset, err);
+	return weights_load(l->source, NULL, l->p, weight, l->arena + b->offset,
+		err);
 }
 
 static void *
@@ -42,7 +42,6 @@ loader_main(void *user)
 {
 	Loader *l = user;
 	char err[LOADER_ERROR];
-	omp_set_num_threads(1);         /* allocates, once for a thread */
 	pthread_mutex_lock(&l->mutex);
 	l->ready = true;
 	pthread_cond_broadcast(&l->progress);

@@ -22,7 +22,9 @@ typedef struct VmProgress {
 } VmProgress;
 
 typedef struct VmOptions {
-	int threads;            /* 0: as many as the machine has */
+	int threads;            /* at most so many, and no more than the plan
+	                           has workspaces for; 0: as many as there are
+	                           processors */
 	bool poison;            /* debug: fill freed bytes with NaN */
 	bool check_finite_step; /* look for NaN in carried values each step */
 	bool profile;           /* insn_seconds of VmTimes */

@@ -11,8 +11,6 @@
 #include "compiler/explain/trace.h"
 #include "ir/base/philox.h"
 
-#include <omp.h>
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,7 +135,7 @@ static void
 run(Bench *b)
 {
 	VmOptions o = {
-		.threads = (int)arg_integer(&b->args, "threads", 0, 1, 4096),
+		.threads = running_threads(&b->args, b->plan),
 		.poison = arg_flag(&b->args, "poison"),
 		.profile = true,
 		.trace = arg_flag(&b->args, "trace"),
@@ -222,7 +220,7 @@ calibrate(Bench *b)
 
 	const char *out = arg(&b->args, "output"), *name = arg(&b->args, "name");
 	int threads = (int)arg_integer(&b->args, "threads",
-		omp_get_num_procs(), 1, 1024);
+		threads_available(), 1, THREADS_MAX);
 	Profile c;
 	Samples samples = {0};
 	OutFile file;

@@ -71,7 +71,7 @@ static void
 bind_and_run(Run *r)
 {
 	VmOptions o = {
-		.threads = (int)arg_integer(&r->args, "threads", 0, 1, 4096),
+		.threads = running_threads(&r->args, r->plan),
 		.poison = arg_flag(&r->args, "poison"),
 		.check_finite_step = true,
 		.trace = arg_flag(&r->args, "trace"),

@@ -31,6 +31,17 @@ plan_open(Arena *a, const char *path)
 	return p;
 }
 
+int
+running_threads(const Args *args, const Plan *p)
+{
+	int threads = (int)arg_integer(args, "threads", 0, 1, THREADS_MAX);
+	int most = (int)p->head.threads;
+	if (threads > most && !arg_flag(args, "quiet"))
+		warn("--threads %d: the plan has workspaces for %d, which run; "
+			"compile it with --threads %d", threads, most, threads);
+	return threads;
+}
+
 /* ---- progress and ^C ---- */
 
 void

@@ -13,6 +13,9 @@
 Plan *plan_open(Arena *a, const char *path);
 /* Ends the program over a plan; `code` and `e` as plan_read gives them. */
 _Noreturn void plan_refused(const char *path, int code, const PlanError *e);
+/* Threads of --threads; 0 without it.  Warns when the plan has workspaces for
+ * fewer, since only so many run. */
+int running_threads(const Args *args, const Plan *p);
 
 /* ---- progress and ^C ---- */
 typedef enum ProgressMode {

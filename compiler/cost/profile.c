@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_LIMIT = 1 << 16, NAME_MAX_ = 60, THREADS_MAX = 1024 };
+enum { FILE_LIMIT = 1 << 16, NAME_MAX_ = 60 };
 
 const Profile *
 cost_profile(const CompileOptions *o)

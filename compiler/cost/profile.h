@@ -37,14 +37,15 @@ typedef struct Sample {
 typedef Vec(Sample) Samples;
 
 /* Runs each of them for values of type `dtype`, again and again until its time
- * is sure or `patience` seconds are over, and adds a sample.  Texts live in the
+ * is sure or `patience` seconds are over, and adds a sample, for the threads of
+ * the team.  Texts live in the
  * arena. */
-void profile_cases(Arena *a, DType dtype, int threads, double patience,
+void profile_cases(Arena *a, DType dtype, Threads *team, double patience,
 	Samples *out);
 
 /* ---- profile_load.c ---- */
 /* The same for loading weights, from a file that is written to `folder` and
- * removed again.  An exit code, with the reason in `err`. */
+ * removed again, by one thread, as a run's loads beside kernels are.  An exit code, with the reason in `err`. */
 int profile_loads(Arena *a, DType dtype, const char *folder, Samples *out,
 	char *err);
 

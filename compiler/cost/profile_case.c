@@ -136,7 +136,8 @@ place_operands(Runner *r, const Case *c, Operand *args)
 		args[1 + k] = k < n->nin && n->in[k]
 			? dense(r, &c->g->nodes.at[n->in[k]].type, false)
 			: (Operand){0};
-	int64_t bytes = cpu_work_bytes(n->op, args, &n->attr, r->ctx.threads);
+	int64_t bytes = cpu_work_bytes(n->op, args, &n->attr, 
+		threads_count(r->ctx.team));
 	Type work = {.dtype = DT_F32, .axes = AXIS_BIT(AXIS_C)};
 	work.n[AXIS_C] = bytes / 4 + 1;
 	args[1 + nin] = dense(r, &work, true);
@@ -476,10 +477,10 @@ each_cases(Runner *r)
 }
 
 void
-profile_cases(Arena *a, DType dtype, int threads, double patience,
+profile_cases(Arena *a, DType dtype, Threads *team, double patience,
 	Samples *out)
 {
-	Runner r = {.arena = a, .dtype = dtype, .ctx.threads = threads,
+	Runner r = {.arena = a, .dtype = dtype, .ctx.team = team,
 		.f32 = pool_new(), .result = pool_new()};
 	pool_fill(&r.f32, DT_F32);
 	pool_fill(&r.result, DT_F32);

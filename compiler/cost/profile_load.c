@@ -91,7 +91,7 @@ time_loads(Arena *a, const Plan *p, DType dtype, WeightSource *s, void *dst,
 		x.units[COST_load_byte] = (double)p->buffers[i].bytes;
 		for (int k = 0; k < TIMES && !code; k++) {
 			double start = now_seconds();
-			code = weights_load(s, p, i, dst, err);
+			code = weights_load(s, NULL, p, i, dst, err);
 			double seconds = now_seconds() - start;
 			x.seconds = seconds < x.seconds ? seconds : x.seconds;
 		}

@@ -11,8 +11,6 @@
 #include "compiler/cost/profile.h"
 
 #include <math.h>
-#include <omp.h>
-#include <sched.h>
 #include <stdlib.h>
 
 enum { ROUNDS = 10, SWEEPS = 3000, PASSES = 3 };
@@ -93,31 +91,14 @@ profile_fit(Profile *c, DType dtype, const Samples *samples)
 	vec_free(&mine);
 }
 
-/* Puts each thread on a processor of its own, and back where it may run now: a
- * thread that waits behind another one of ours is not what is to be measured. */
-static void
-pin_threads(int threads, cpu_set_t *before, bool pin)
-{
-	#pragma omp parallel num_threads(threads)
-	{
-		int want = omp_get_thread_num();
-		cpu_set_t mine = *before;
-		for (size_t i = 0; i < CPU_SETSIZE && pin; i++)
-			if (CPU_ISSET(i, before) && want-- != 0)
-				CPU_CLR(i, &mine);
-		if (CPU_COUNT(&mine))
-			sched_setaffinity(0, sizeof mine, &mine);
-	}
-}
-
 /* One pass over all programs. */
 static int
-measure_all(Arena *a, int threads, double patience, Samples *out, char *err)
+measure_all(Arena *a, Threads *team, double patience, Samples *out, char *err)
 {
 	const char *folder = getenv("TMPDIR");
 	int code = EXIT_OK;
 	for (int t = 0; t < COST_DTYPES && !code; t++) {
-		profile_cases(a, (DType)t, threads, patience, out);
+		profile_cases(a, (DType)t, team, patience, out);
 		code = profile_loads(a, (DType)t, folder && *folder ? folder
 			: P_tmpdir, out, err);
 	}
@@ -147,19 +128,19 @@ profile_measure(Arena *a, const char *name, int threads, double patience,
 	Profile *out, Samples *samples, char *err)
 {
 	int code = EXIT_OK;
-	cpu_set_t before;
-	bool pin = !sched_getaffinity(0, sizeof before, &before);
+	Threads *team = threads_start(threads, err, PROFILE_ERR);
+	if (!team)
+		return EXIT_MEMORY;
 	*out = (Profile){.name = name, .threads = threads};
-	if (pin)
-		pin_threads(threads, &before, true);
+	threads_pin(team, true);
 	for (int i = 0; i < PASSES && !code; i++) {
 		Samples pass = {0};
-		code = measure_all(a, threads, patience, &pass, err);
+		code = measure_all(a, team, patience, &pass, err);
 		keep_least(samples, &pass);
 		vec_free(&pass);
 	}
-	if (pin)
-		pin_threads(threads, &before, false);
+	threads_pin(team, false);
+	threads_stop(team);
 	for (int t = 0; t < COST_DTYPES && !code; t++)
 		profile_fit(out, (DType)t, samples);
 	return code;

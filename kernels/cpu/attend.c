@@ -428,27 +428,14 @@ plan(Attend *t, const Operand *args, const Attr *attr)
 	return K_OK;
 }
 
-typedef struct Team {
-	const Attend *t;
-	int64_t tasks, chunk;   /* in all; taken at once */
-	int64_t *counter;       /* tasks that were taken */
-} Team;
-
 static void
-run_thread(const void *arg, int id, int n)
+run_tasks(const void *arg, Share *s)
 {
-	const Team *s = arg;
-	void *work = s->t->work + id * s->t->work_bytes;
-	(void)n;
-	for (;;) {
-		int64_t i = __atomic_fetch_add(s->counter, s->chunk,
-			__ATOMIC_RELAXED);
-		int64_t end = min64(i + s->chunk, s->tasks);
-		if (i >= s->tasks)
-			return;
-		for (; i < end; i++)
-			run_task(s->t, i, work);
-	}
+	const Attend *t = arg;
+	void *work = t->work + s->id * t->work_bytes;
+	while (share_next(s))
+		for (int64_t i = s->first; i < s->end; i++)
+			run_task(t, i, work);
 }
 
 KStatus
@@ -463,12 +450,9 @@ cpu_attend(const Ctx *ctx, const Operand *args, const Attr *attr)
 		return K_OK;
 	t.work = args[1 + op_nin(OP_attend)].part[0].data;
 	t.work_bytes = attend_work_bytes(args, attr);
-	int64_t tasks = problems * t.tiles;
 	double most = (double)problems * (double)t.query.count
 		* (double)t.key.count * (double)(t.d + t.dv) / THREAD_WORK;
-	int threads = most < 2 ? 1 : most < ctx->threads ? (int)most
-		: ctx->threads;
-	int64_t chunk = clamp64(tasks / (16 * threads), 1, 64), counter = 0;
-	team_run(ctx, threads, run_thread, &(Team){&t, tasks, chunk, &counter});
+	threads_run(ctx->team, most < THREADS_MAX ? (int)most : THREADS_MAX,
+		problems * t.tiles, 1, run_tasks, &t);
 	return K_OK;
 }

@@ -56,7 +56,7 @@ cpu_embed(const Ctx *ctx, const Operand *args, const Attr *attr)
 	bool bad = false;
 	Embed e = {&args[0].part[0], &args[2].part[0], attr->rows, &bad};
 	const View *v[2] = {e.y, &args[1].part[0]};
-	const Ctx one = {.threads = 1};
+	const Ctx one = {0};
 	Walk w;
 	if (ctx->prepare)
 		return K_OK;

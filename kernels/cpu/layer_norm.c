@@ -105,19 +105,19 @@ typedef struct Rows {
 	double eps;
 } Rows;
 
-/* A thread's share of the rows. */
 static void
-norm_rows(const void *arg, int id, int n)
+norm_rows(const void *arg, Share *s)
 {
-	const Rows *s = arg;
-	int64_t from = walk_share(s->w->rows, id, n);
-	int64_t to = walk_share(s->w->rows, id + 1, n);
-	Affine f = {.gamma = s->gamma, .beta = s->beta};
+	const Rows *rows = arg;
+	const Walk *w = rows->w;
+	Affine f = {.gamma = rows->gamma, .beta = rows->beta};
 	Block b;
-	affine_load(&f, 0, min64(ROW_MAX, s->w->row));
-	walk_seek(s->w, &b, from);
-	for (int64_t r = from; r < to; r++, walk_next(s->w, &b))
-		norm_row(s->w, &b, s->eps, &f);
+	affine_load(&f, 0, min64(ROW_MAX, w->row));
+	while (share_next(s)) {
+		walk_seek(w, &b, s->first);
+		for (int64_t r = s->first; r < s->end; r++, walk_next(w, &b))
+			norm_row(w, &b, rows->eps, &f);
+	}
 }
 
 /* x [.., c] -> the same */
@@ -129,7 +129,7 @@ cpu_layer_norm(const Ctx *ctx, const Operand *args, const Attr *attr)
 	if (ctx->prepare)
 		return K_OK;
 	walk_init(&w, v[0]->n, 2, v, true);
-	team_run(ctx, walk_threads(ctx, w.rows * w.row), norm_rows,
-		&(Rows){&w, &args[2].part[0], &args[3].part[0], attr->eps});
+	threads_run(ctx->team, walk_threads(ctx, w.rows * w.row), w.rows,
+		walk_grain(w.row), norm_rows, &(Rows){&w, &args[2].part[0], &args[3].part[0], attr->eps});
 	return K_OK;
 }

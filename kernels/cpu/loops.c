@@ -3,7 +3,6 @@
 
 #include "ir/base/base.h"
 
-#include <omp.h>
 #include <string.h>
 
 int64_t
@@ -77,7 +76,13 @@ int
 walk_threads(const Ctx *ctx, int64_t elements)
 {
 	int64_t t = elements / THREAD_ELEMENTS + 1;
-	return t < ctx->threads ? (int)t : ctx->threads < 1 ? 1 : ctx->threads;
+	return (int)min64(t, threads_count(ctx->team));
+}
+
+int64_t
+walk_grain(int64_t elements)
+{
+	return max64(1, GRAIN_ELEMENTS / max64(1, elements));
 }
 
 void
@@ -109,37 +114,25 @@ walk_next(const Walk *w, Block *b)
 
 /* ---- threads ---- */
 
-void
-team_run(const Ctx *ctx, int threads, TeamBody body, const void *arg)
-{
-	if (threads <= 1) {
-		body(arg, 0, 1);
-		return;
-	}
-	#pragma omp parallel num_threads(ctx->threads)
-	body(arg, omp_get_thread_num(), omp_get_num_threads());
-}
-
 typedef struct Tasks {
-	int64_t n;
 	TaskBody body;
 	const void *arg;
 } Tasks;
 
 static void
-run_tasks(const void *arg, int id, int n)
+run_tasks(const void *arg, Share *s)
 {
 	const Tasks *t = arg;
-	int64_t end = walk_share(t->n, id + 1, n);
-	for (int64_t i = walk_share(t->n, id, n); i < end; i++)
-		t->body(t->arg, i);
+	while (share_next(s))
+		for (int64_t i = s->first; i < s->end; i++)
+			t->body(t->arg, i);
 }
 
 void
 tasks_run(const Ctx *ctx, int threads, int64_t n, TaskBody body,
 	const void *arg)
 {
-	team_run(ctx, threads, run_tasks, &(Tasks){n, body, arg});
+	threads_run(ctx->team, threads, n, 1, run_tasks, &(Tasks){body, arg});
 }
 
 typedef struct Blocks {
@@ -149,18 +142,13 @@ typedef struct Blocks {
 	int64_t blocks;         /* of a row */
 } Blocks;
 
-/* A thread's share of the blocks. */
+/* Blocks [from, to), counted over all rows. */
 static void
-run_blocks(const void *of, int id, int n)
+run_stretch(const Blocks *s, int64_t from, int64_t to)
 {
-	const Blocks *s = of;
 	const Walk *w = s->w;
-	int64_t blocks = s->blocks, total = w->rows * blocks;
-	int64_t from = walk_share(total, id, n);
-	int64_t to = walk_share(total, id + 1, n);
+	int64_t blocks = s->blocks;
 	Block row, b;
-	if (from >= to)
-		return;
 	walk_seek(w, &row, from / blocks);
 	for (int64_t i = from, k = from % blocks; i < to; i++) {
 		b.first = k * w->block;
@@ -176,13 +164,21 @@ run_blocks(const void *of, int id, int n)
 	}
 }
 
+static void
+run_blocks(const void *arg, Share *s)
+{
+	while (share_next(s))
+		run_stretch(arg, s->first, s->end);
+}
+
 void
 walk_run(const Ctx *ctx, const Walk *w, WalkBody body, const void *arg)
 {
 	int64_t blocks = (w->row + w->block - 1) / w->block;
 	int64_t total = w->rows * blocks;
 	int threads = walk_threads(ctx, w->rows * w->row);
-	team_run(ctx, total > 1 ? threads : 1, run_blocks,
+	threads_run(ctx->team, threads, total,
+		walk_grain(min64(w->row, w->block)), run_blocks,
 		&(Blocks){w, body, arg, blocks});
 }
 

@@ -2,9 +2,9 @@
  *
  * A Walk visits a box of elements in rows: axes of one index vanish, axes whose
  * strides chain in every view become one, the fastest of what is left is the
- * row.  Rows are cut into blocks of at most ROW_MAX elements, which are dealt
- * out to threads; a block's numbers pass through small buffers on the stack
- * when they are not f32 already.  Private to kernels/cpu/.
+ * row.  Rows are cut into blocks of at most ROW_MAX elements, the pieces that
+ * threads take; a block's numbers pass through small buffers on the stack when
+ * they are not f32 already.  Private to kernels/cpu/.
  */
 #ifndef SLUICE_LOOPS_H
 #define SLUICE_LOOPS_H
@@ -14,8 +14,11 @@
 enum {
 	WALK_VIEWS = 6,
 	ROW_MAX = 1024,         /* elements of a block */
-	/* elements for which it is worth to wake another thread */
+	/* elements for which another thread is worth while: what takes less
+	   than some twenty to fifty microseconds runs on one */
 	THREAD_ELEMENTS = 16384,
+	/* the least of them to be taken at once */
+	GRAIN_ELEMENTS = 4096,
 };
 
 typedef struct Walk {
@@ -49,7 +52,7 @@ void walk_init(Walk *w, const int64_t *box, int views,
 void walk_seek(const Walk *w, Block *b, int64_t row);
 void walk_next(const Walk *w, Block *b);
 
-/* Calls body(walk, block, arg) for every block; at most ctx->threads at a time.
+/* Calls body(walk, block, arg) for every block, in the threads of the context.
  * No block depends on another, so neither order nor threads show. */
 typedef void (*WalkBody)(const Walk *w, const Block *b, const void *arg);
 void walk_run(const Ctx *ctx, const Walk *w, WalkBody body, const void *arg);
@@ -58,25 +61,13 @@ void walk_run(const Ctx *ctx, const Walk *w, WalkBody body, const void *arg);
 
 /* Threads for work on so many elements. */
 int walk_threads(const Ctx *ctx, int64_t elements);
+/* Pieces of so many elements each that are worth being taken at once. */
+int64_t walk_grain(int64_t elements);
 
-/* Calls body(arg, id, n) for each thread id < n of a team: all threads of the
- * context, or the caller alone when the work is not worth two.  A team of any
- * other size would be made anew, with memory and threads that come and go. */
-typedef void (*TeamBody)(const void *arg, int id, int n);
-void team_run(const Ctx *ctx, int threads, TeamBody body, const void *arg);
-/* Calls body(arg, i) for tasks i < n, a stretch of them by each thread. */
+/* Calls body(arg, i) for tasks i < n, in at most so many threads. */
 typedef void (*TaskBody)(const void *arg, int64_t i);
 void tasks_run(const Ctx *ctx, int threads, int64_t n, TaskBody body,
 	const void *arg);
-
-/* Thread `id` of `threads` does walk_share(id) .. walk_share(id + 1) of a
- * total. */
-static inline int64_t
-walk_share(int64_t total, int id, int threads)
-{
-	int64_t rest = total % threads;
-	return total / threads * id + (id < rest ? id : rest);
-}
 
 /* ---- rows of numbers ---- */
 

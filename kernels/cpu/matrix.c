@@ -65,7 +65,6 @@ typedef struct Run {
 	int64_t row_blocks;     /* of one row part */
 	char *work;
 	int64_t work_bytes;     /* of a thread */
-	int64_t *counter;       /* tasks that were taken */
 } Run;
 
 static int64_t
@@ -273,28 +272,56 @@ run_task(const Run *run, const Tiles *tiles, int64_t task, char *work)
 
 /* ---- all tasks ---- */
 
-/* One thread: takes tasks, which are numbered over all regions, until there are
- * none left. */
+/* A region on the way through all of them; tasks are numbered over all. */
+typedef struct Place {
+	Tiles tiles;
+	int64_t before;         /* tasks of the regions in front */
+} Place;
+
+static bool
+place_first(const Run *run, Place *p)
+{
+	p->before = 0;
+	if (!region_first(&run->m, &p->tiles.region))
+		return false;
+	plan_tiles(run, &p->tiles);
+	return true;
+}
+
+static bool
+place_next(const Run *run, Place *p)
+{
+	p->before += p->tiles.tasks;
+	if (!region_next(&run->m, &p->tiles.region))
+		return false;
+	plan_tiles(run, &p->tiles);
+	return true;
+}
+
+static int64_t
+count_tasks(const Run *run)
+{
+	Place p;
+	for (bool more = place_first(run, &p); more;)
+		more = place_next(run, &p);
+	return p.before;
+}
+
 static void
-run_thread(const void *arg, int id, int n)
+run_tasks(const void *arg, Share *s)
 {
 	const Run *run = arg;
-	char *work = run->work + id * run->work_bytes;
-	Tiles tiles;
-	int64_t before = 0;     /* tasks of the regions in front */
-	(void)n;
-	if (!region_first(&run->m, &tiles.region))
-		return;
-	plan_tiles(run, &tiles);
-	for (;;) {
-		int64_t task = __atomic_fetch_add(run->counter, 1, __ATOMIC_RELAXED);
-		while (task >= before + tiles.tasks) {
-			before += tiles.tasks;
-			if (!region_next(&run->m, &tiles.region))
-				return;
-			plan_tiles(run, &tiles);
+	char *work = run->work + s->id * run->work_bytes;
+	Place p;
+	place_first(run, &p);
+	while (share_next(s)) {
+		if (s->first < p.before)
+			place_first(run, &p);
+		for (int64_t i = s->first; i < s->end; i++) {
+			while (i >= p.before + p.tiles.tasks)
+				place_next(run, &p);
+			run_task(run, &p.tiles, i - p.before, work);
 		}
-		run_task(run, &tiles, task - before, work);
 	}
 }
 
@@ -323,7 +350,8 @@ useful_threads(const Ctx *ctx, const Matrix *m)
 	for (int a = 0; a < AXIS_C; a++)
 		work *= (double)m->view[V_Y]->n[a];
 	double most = work / THREAD_WORK;
-	return most < 2 ? 1 : most < ctx->threads ? (int)most : ctx->threads;
+	int all = threads_count(ctx->team);
+	return most < 2 ? 1 : most < all ? (int)most : all;
 }
 
 KStatus
@@ -358,8 +386,7 @@ matrix_run(const Ctx *ctx, Op op, const Operand *args, const Attr *attr)
 		return K_OK;
 	run.work = args[1 + nin].part[0].data;
 	run.work_bytes = matrix_work_bytes(op, args, attr);
-	int64_t counter = 0;
-	run.counter = &counter;
-	team_run(ctx, run.threads, run_thread, &run);
+	threads_run(ctx->team, run.threads, count_tasks(&run), 1, run_tasks,
+		&run);
 	return K_OK;
 }

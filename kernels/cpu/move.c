@@ -153,13 +153,10 @@ resize_row(const Resize *z, const int64_t *pos)
 	}
 }
 
-/* A thread's share of the result's rows. */
+/* Rows [from, to) of the result. */
 static void
-resize_share(const void *arg, int id, int n)
+resize_stretch(const Resize *z, int64_t from, int64_t to)
 {
-	const Resize *z = arg;
-	int64_t from = walk_share(z->rows, id, n);
-	int64_t to = walk_share(z->rows, id + 1, n);
 	int64_t pos[AXIS_MAX];
 	for (int64_t d = 0, r = from; d < z->axes; d++) {
 		pos[d] = r % z->y->n[z->axis[d]];
@@ -173,6 +170,13 @@ resize_share(const void *arg, int id, int n)
 			pos[d] = 0;
 		}
 	}
+}
+
+static void
+resize_rows(const void *arg, Share *s)
+{
+	while (share_next(s))
+		resize_stretch(arg, s->first, s->end);
 }
 
 KStatus
@@ -194,7 +198,8 @@ cpu_resize(const Ctx *ctx, const Operand *args, const Attr *attr)
 	}
 	walk_init(&z.row, box, 2, v, true);
 	int threads = walk_threads(ctx, z.rows * z.row.row);
-	team_run(ctx, threads, resize_share, &z);
+	threads_run(ctx->team, threads, z.rows, walk_grain(z.row.row),
+		resize_rows, &z);
 	return K_OK;
 }
 

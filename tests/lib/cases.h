@@ -9,6 +9,7 @@
 #define SLUICE_CASES_H
 
 #include "tests/lib/generators.h"
+#include "tests/lib/team.h"
 
 /* ---- a call ---- */
 
@@ -56,7 +57,7 @@ case_operands(const Case *c, Operand *args, Store *in, bool loose,
 static inline KStatus
 case_call(const Case *c, Operand *args, int threads)
 {
-	Ctx ctx = {.threads = threads, .prepare = true};
+	Ctx ctx = {.team = test_team(threads), .prepare = true};
 	Kernel kernel = cpu_kernel(c->op);
 	Operand *work = &args[1 + op_nin(c->op)];
 	char *mem = NULL;

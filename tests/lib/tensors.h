@@ -4,6 +4,7 @@
 #ifndef SLUICE_TENSORS_H
 #define SLUICE_TENSORS_H
 
+#include "tests/lib/team.h"
 #include "tests/lib/test.h"
 
 #include "ir/base/base.h"
@@ -179,7 +180,7 @@ run_op(Op op, Operand *args, const Attr *attr, int threads)
 		work->parts = 1;
 		work->part[0].data = buffer;
 	}
-	Ctx ctx = {.threads = threads, .prepare = true};
+	Ctx ctx = {.team = test_team(threads), .prepare = true};
 	CHECK(cpu_kernel(op)(&ctx, args, attr) == K_OK);
 	ctx.prepare = false;
 	CHECK(cpu_kernel(op)(&ctx, args, attr) == K_OK);

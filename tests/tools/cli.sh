@@ -10,9 +10,6 @@ MESSAGES=$(mktemp -d "${TMPDIR:-/tmp}/sluice-cli-XXXXXX")
 trap 'chmod -R u+w "$DIR"; rm -rf "$DIR" "$MESSAGES"' EXIT
 trap 'exit 1' INT TERM
 cd "$DIR" || exit 1
-# threads that wait do not take the other tests' processors
-OMP_WAIT_POLICY=passive
-export OMP_WAIT_POLICY
 
 cat >tiny.slu <<'EOF'
 param n = 4

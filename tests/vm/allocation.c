@@ -1,8 +1,9 @@
 /* allocation.c - counts what is allocated while a plan runs, which must be
- * nothing, and fails each allocation in turn, which must end with exit code 7.
+ * nothing, and fails each allocation and each thread in turn, which must end
+ * with exit code 7.
  *
- * The program's own malloc and mmap stand in front of the C library's, for all
- * libraries too.
+ * The program's own malloc, mmap and pthread_create stand in front of the C
+ * library's, for all libraries too.
  */
 #include "compiler/compiler.h"
 #include "compiler/generate/generate.h"
@@ -11,8 +12,10 @@
 #include "vm/gates/gates.h"
 #include "compiler/cli/cli.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -104,6 +107,22 @@ mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
 	return (void *)syscall(SYS_mmap, at, n, prot, flags, fd, offset);
 }
 
+/* ---- the counted threads ---- */
+
+static long threads, thread_fails = -1;
+
+int
+pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+	void *(*begin)(void *), void *arg)
+{
+	static int (*create)(pthread_t *, const pthread_attr_t *,
+		void *(*)(void *), void *);
+	if (!create)
+		*(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+	return threads++ == thread_fails ? EAGAIN
+		: create(thread, attr, begin, arg);
+}
+
 /* ---- nothing is allocated while a plan runs ---- */
 
 static Arena arena;
@@ -119,9 +138,10 @@ no_progress(void *user, const VmProgress *p)
 static void
 run_counted(const Plan *p, WeightSource *w, Vm *vm)
 {
-	long before = count;
+	long before = count, threads_before = threads;
 	int code = vm_run(vm);
 	long after = count;
+	CHECK(threads == threads_before, "%ld threads", threads);
 	CHECK(code == EXIT_OK, "%d: %s", code, vm_error(vm));
 	CHECK(after == before, "%ld allocations", after - before);
 	CHECK(vm_times(vm)->measured_peak_bytes == p->head.arena_bytes,
@@ -138,7 +158,8 @@ count_pipeline(const char *path, const char *const *set, size_t n_set)
 	RunFile run;
 	Job job;
 	Plan *p;
-	JobInputs inputs;
+	const int32_t *tokens;
+	TensorSet noise;
 	VmOptions o = {.threads = 2, .check_finite_step = true, .trace = true,
 		.profile = true, .poison = true, .progress = no_progress};
 	int code = runfile_read(&arena, path, set, n_set, &run, error);
@@ -146,7 +167,8 @@ count_pipeline(const char *path, const char *const *set, size_t n_set)
 	code = code ? code : job_make(&arena, &run, 2, &job, error);
 	CHECK(!code, "%s", error);
 	code = code ? code : compile_source(&arena, &job.compile, &p);
-	code = code ? code : job_inputs(&arena, &job, p, true, &inputs, error);
+	code = code ? code : job_tokens(&arena, &job, p, true, &tokens, error);
+	code = code ? code : job_noise(&arena, &job, p, &noise, error);
 	CHECK(!code, "%s", error);
 	if (code)
 		return;
@@ -156,10 +178,10 @@ count_pipeline(const char *path, const char *const *set, size_t n_set)
 	Vm *vm = vm_open(p, &o);
 	code = vm_bind(vm, w);
 	CHECK(!code, "%s", vm_error(vm));
-	code = job_fill(&arena, &job, p, vm, &inputs, error);
+	code = job_fill(&arena, &job, p, vm, &noise, tokens, error);
 	CHECK(!code, "%s", error);
 	run_counted(p, w, vm);
-	tensors_close(&inputs.noise);
+	tensors_close(&noise);
 }
 
 /* Loads that run beside kernels. */
@@ -289,6 +311,27 @@ torture(const char *name, int (*run)(int, char **), char **argv, int samples)
 		tried, total, refused);
 }
 
+/* Refuses each thread of the command in turn. */
+static void
+each_thread_fails(const char *name, int (*run)(int, char **), char **argv,
+	int least)
+{
+	char text[80];
+	long ignored;
+	int argc = 0, code = EXIT_MEMORY;
+	snprintf(text, sizeof text, "%s without a thread ends with exit code 7",
+		name);
+	test(text);
+	while (argv[argc])
+		argc++;
+	threads = 0;
+	for (thread_fails = 0; code == EXIT_MEMORY; thread_fails++)
+		code = command(argv, argc, run, -1, &ignored);
+	CHECK(code == EXIT_OK && thread_fails > least, "%d, thread %ld", code,
+		thread_fails);
+	thread_fails = -1;
+}
+
 static char *
 run_file(const char *folder)
 {
@@ -332,6 +375,8 @@ each_fails(void)
 	torture("dis", cmd_dis, dis, 30);
 	torture("dot", cmd_dot, dot, 30);
 	torture("generate", cmd_generate, generate, 60);
+	char *team[] = {"bench", plan, "--threads", "3", NULL};
+	each_thread_fails("bench", cmd_bench, team, 2);
 	test("what was written is whole");
 	CHECK(plan_load(&a, plan, false, &e, &code), "%s", e.text);
 	arena_free(&a);

@@ -252,7 +252,7 @@ test_components(void)
 
 	test("weights: a folder for each component");
 	WeightSource *s = open_at(p, in_folder("hf"), EXIT_OK);
-	CHECK(s && !weights_load(s, p, 0, got, err) && got[0] == 0);
+	CHECK(s && !weights_load(s, NULL, p, 0, got, err) && got[0] == 0);
 	weights_close(s);
 
 	test("weights: --component replaces, later folders win");
@@ -261,8 +261,8 @@ test_components(void)
 	s = weights_open(&arena, p, in_folder("hf"), &item, 1, true, &code, err,
 		ERR);
 	CHECK(s && !code, "%s", err);
-	CHECK(s && !weights_load(s, p, 0, got, err) && got[0] == 5);
-	CHECK(s && !weights_load(s, p, 2, got, err) && got[0] == 0);
+	CHECK(s && !weights_load(s, NULL, p, 0, got, err) && got[0] == 5);
+	CHECK(s && !weights_load(s, NULL, p, 2, got, err) && got[0] == 0);
 	weights_close(s);
 
 	test("weights: bad components");
@@ -309,11 +309,11 @@ load_case(DType from, DType to, const char *path, const PlanWeight *layout)
 	MatrixLayout l = {{layout->rows[0], layout->rows[1]},
 		{layout->cols[0], layout->cols[1]}, layout->taps};
 	pack_rows(&l, to, want, DT_F32, x, 0, out);
-	CHECK(s && !weights_load(s, p, 0, got, err), "%s", err);
+	CHECK(s && !weights_load(s, NULL, p, 0, got, err), "%s", err);
 	CHECK(!memcmp(got, want, (size_t)bytes), "matrix %s to %s",
 		dtype_name(from), dtype_name(to));
 	convert(to, want, DT_F32, x, n);
-	CHECK(s && !weights_load(s, p, 1, got, err), "%s", err);
+	CHECK(s && !weights_load(s, NULL, p, 1, got, err), "%s", err);
 	CHECK(!memcmp(got, want, (size_t)bytes), "plain %s to %s",
 		dtype_name(from), dtype_name(to));
 	free(got);
@@ -369,7 +369,7 @@ test_table(void)
 		w->otherwise = OTHERWISE_SINUSOID;
 		const char *path = write_tensors("table.safetensors", t, n);
 		WeightSource *s = open_at(made(&m), path, EXIT_OK);
-		CHECK(s && !weights_load(s, &m.plan, 0, got, err), "%s", err);
+		CHECK(s && !weights_load(s, NULL, &m.plan, 0, got, err), "%s", err);
 		for (int i = 0; i < ROWS * COLS; i++)
 			CHECK(n == 1 ? fabsf(got[i] - x[i]) < 1e-6f
 				: got[i] == want[i], "%d: %g", i, (double)got[i]);
@@ -407,7 +407,7 @@ test_double(void)
 		const Plan *p = made(&m);
 		WeightSource *s = open_at(p, path, EXIT_OK);
 		float y[N];
-		int code = s ? weights_load(s, p, 0, y, err) : -1;
+		int code = s ? weights_load(s, NULL, p, 0, y, err) : -1;
 		CHECK(code == (i ? EXIT_NUMERICS : EXIT_OK), "%s", err);
 		for (int k = 0; k < N && !i; k++)
 			CHECK(y[k] == (float)x[k]);
@@ -432,7 +432,7 @@ refuse_value(DType from, DType to, float bad, int64_t at, const char *part)
 	const Plan *p = made(&m);
 	WeightSource *s = open_at(p, path, EXIT_OK);
 	char *y = malloc(OUT * IN * 4);
-	int code = s ? weights_load(s, p, 0, y, err) : -1;
+	int code = s ? weights_load(s, NULL, p, 0, y, err) : -1;
 	CHECK(code == (part ? EXIT_NUMERICS : EXIT_OK), "%s to %s: %g",
 		dtype_name(from), dtype_name(to), (double)bad);
 	const char *where = arena_printf(&arena, "tensor 'm': element %lld is ",
@@ -475,7 +475,7 @@ test_cut_short(void)
 	WeightSource *s = open_at(p, path, EXIT_OK);
 	static float y[64 * 64];
 	CHECK(!truncate(path, 9000));
-	CHECK(s && weights_load(s, p, 0, y, err) == EXIT_IO);
+	CHECK(s && weights_load(s, NULL, p, 0, y, err) == EXIT_IO);
 	CHECK(strstr(err, "cut.safetensors") && strstr(err, "early"), "%s",
 		err);
 	weights_close(s);
@@ -484,12 +484,12 @@ test_cut_short(void)
 	m.weights.at[0].cols[0] = 63;
 	t.name = "m";
 	s = open_at(p, write_tensors("cut.safetensors", &t, 1), EXIT_OK);
-	CHECK(s && weights_load(s, p, 0, y, err) == EXIT_PLAN);
+	CHECK(s && weights_load(s, NULL, p, 0, y, err) == EXIT_PLAN);
 	weights_close(s);
 	m.weights.at[0].cols[0] = 64;
 	m.buffers.at[0].bytes--;
 	s = open_at(p, path, EXIT_OK);
-	CHECK(s && weights_load(s, p, 0, y, err) == EXIT_PLAN);
+	CHECK(s && weights_load(s, NULL, p, 0, y, err) == EXIT_PLAN);
 	weights_close(s);
 	unmake(&m);
 }
@@ -511,28 +511,28 @@ test_generated(void)
 
 	test("weights: generated values and their spread");
 	WeightSource *s = weights_generated(&arena, p, 7);
-	CHECK(!weights_load(s, p, 0, x, err));
+	CHECK(!weights_load(s, NULL, p, 0, x, err));
 	for (int i = 0; i < N; i++) {
 		sum += (double)x[i];
 		squares += (double)x[i] * (double)x[i];
 	}
 	CHECK(fabs(squares / N * IN * TAPS - 1) < 0.01, "%g", squares / N);
 	CHECK(fabs(sum / N) < 1e-3 / sqrt(IN * TAPS) * 10, "%g", sum / N);
-	CHECK(!weights_load(s, p, 1, y, err));
+	CHECK(!weights_load(s, NULL, p, 1, y, err));
 	for (int i = 0; i < OUT; i++)
 		most = fmax(most, fabs((double)y[i] - 1));
 	CHECK(most > 0.01 && most < 0.1, "%g", most);
-	CHECK(!weights_load(s, p, 2, y, err));
+	CHECK(!weights_load(s, NULL, p, 2, y, err));
 	CHECK(fabs((double)y[0]) < 0.1);
 
 	test("weights: generated values depend on seed and name alone");
-	CHECK(!weights_load(s, p, 3, y, err) && memcmp(x, y, N * sizeof *x));
+	CHECK(!weights_load(s, NULL, p, 3, y, err) && memcmp(x, y, N * sizeof *x));
 	weights_close(s);
 	s = weights_generated(&arena, p, 7);
-	CHECK(!weights_load(s, p, 0, y, err) && !memcmp(x, y, N * sizeof *x));
+	CHECK(!weights_load(s, NULL, p, 0, y, err) && !memcmp(x, y, N * sizeof *x));
 	weights_close(s);
 	s = weights_generated(&arena, p, 8);
-	CHECK(!weights_load(s, p, 0, y, err) && memcmp(x, y, N * sizeof *x));
+	CHECK(!weights_load(s, NULL, p, 0, y, err) && memcmp(x, y, N * sizeof *x));
 	weights_close(s);
 	free(x);
 	free(y);

@@ -13,6 +13,7 @@
 #define SLUICE_FORMAT_H
 
 #include "vm/plan/plan.h"
+#include "ir/base/threads.h"          /* defines: THREADS_MAX */
 
 enum {
 #define X(type, name) SECTION_##name,
@@ -68,7 +69,6 @@ enum {
 	LOOP_MAX = 1 << 24,     /* iterations of one loop */
 	WORK_MAX = 1 << 26,     /* instructions of a run, loops unrolled */
 	WINDOWS_MAX = 1 << 22,  /* iterations of windows that gate 2 looks at */
-	THREADS_MAX = 1024,
 	STEPS_MAX = 1 << 20,
 	STAGES = 4,             /* of a graph's node */
 };

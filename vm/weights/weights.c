@@ -10,13 +10,13 @@
 #include "ir/base/philox.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
 	STAGING_BYTES = 8 << 20,
 	ELEMENT_MAX = 8,        /* bytes of the widest type in a file, F64 */
+	SIDE_BY_SIDE = 64,      /* elements that are looked at together */
 	LANES = 16,             /* rows that pack_rows likes to have together */
 	PART_ELEMENTS = 1 << 15,        /* worth a thread's while */
 	COMPONENTS_MAX = 32,
@@ -74,13 +74,18 @@ overflow_bits(DType to)
 							 : 0x7f800000;
 }
 
+/* The inner loops have a fixed length, so that the compiler makes vectors of
+ * them. */
 static bool
 any_above32(const char *src, int64_t n, int32_t limit)
 {
 	const int32_t *x = (const int32_t *)(const void *)src;
-	int bad = 0;
-#pragma omp simd reduction(|:bad)
-	for (int64_t i = 0; i < n; i++)
+	int32_t bad = 0;
+	int64_t i = 0;
+	for (; i + SIDE_BY_SIDE <= n; i += SIDE_BY_SIDE)
+		for (int j = 0; j < SIDE_BY_SIDE; j++)
+			bad |= (x[i + j] & 0x7fffffff) >= limit;
+	for (; i < n; i++)
 		bad |= (x[i] & 0x7fffffff) >= limit;
 	return bad;
 }
@@ -90,9 +95,12 @@ any_above16(const char *src, int64_t n, int16_t limit)
 {
 	const int16_t *x = (const int16_t *)(const void *)src;
 	int16_t bad = 0;
-#pragma omp simd reduction(|:bad)
-	for (int64_t i = 0; i < n; i++)
-		bad = (int16_t)(bad | ((int16_t)(x[i] & 0x7fff) >= limit));
+	int64_t i = 0;
+	for (; i + SIDE_BY_SIDE <= n; i += SIDE_BY_SIDE)
+		for (int j = 0; j < SIDE_BY_SIDE; j++)
+			bad |= (int16_t)((int16_t)(x[i + j] & 0x7fff) >= limit);
+	for (; i < n; i++)
+		bad |= (int16_t)((int16_t)(x[i] & 0x7fff) >= limit);
 	return bad;
 }
 
@@ -132,6 +140,8 @@ typedef struct Load {
 	bool sinusoid;          /* generated: a table of positions */
 	uint64_t key;
 	float centre, spread;   /* generated values: centre +- spread */
+	int64_t part;           /* units that a thread takes at once */
+	bool *bad;              /* set when a value is not finite */
 } Load;
 
 /* A hash of (key, index): the finalizer of splitmix64. */
@@ -190,23 +200,25 @@ store(const Load *l, int64_t from, int64_t to)
 	return true;
 }
 
-/* The whole block, in parts by threads. */
-static bool
-store_block(const Load *l)
+static void
+store_parts(const void *arg, Share *s)
 {
-	int bad = 0;
-	int64_t part = round_up(max64(1, PART_ELEMENTS / l->unit.row), LANES);
-	int64_t parts = (l->count + part - 1) / part;
-	if (parts < 2 || omp_get_max_threads() < 2) {
-		/* a team of one would be made anew each time */
-		for (int64_t i = 0; i < parts; i++)
-			bad |= !store(l, i * part, min64((i + 1) * part,
-				l->count));
-		return !bad;
-	}
-#pragma omp parallel for schedule(static) reduction(|:bad)
-	for (int64_t i = 0; i < parts; i++)
-		bad |= !store(l, i * part, min64((i + 1) * part, l->count));
+	const Load *l = arg;
+	while (share_next(s))
+		if (!store(l, s->first * l->part, min64(s->end * l->part,
+				l->count)))
+			__atomic_store_n(l->bad, true, __ATOMIC_RELAXED);
+}
+
+/* The whole block, in parts by the threads of the team. */
+static bool
+store_block(Load *l, Threads *team)
+{
+	bool bad = false;
+	l->bad = &bad;
+	l->part = round_up(max64(1, PART_ELEMENTS / l->unit.row), LANES);
+	threads_run(team, THREADS_MAX, (l->count + l->part - 1) / l->part, 1,
+		store_parts, l);
 	return !bad;
 }
 
@@ -250,7 +262,7 @@ refuse_value(const Load *l, const Match *m, char *err)
 }
 
 static int
-load_file(WeightSource *s, Load *l, const Match *m, char *err)
+load_file(WeightSource *s, Threads *team, Load *l, const Match *m, char *err)
 {
 	const Tensor *t = m->tensor;
 	bool wide = t->dtype == DT_COUNT;
@@ -266,7 +278,7 @@ load_file(WeightSource *s, Load *l, const Match *m, char *err)
 			return code;
 		if (wide)
 			narrow(l->staging, l->count * l->unit.row);
-		if (!store_block(l))
+		if (!store_block(l, team))
 			return refuse_value(l, m, err);
 	}
 	return EXIT_OK;
@@ -282,7 +294,8 @@ ends_with(const char *s, const char *end)
 /* Matrices get deviation 1 / sqrt(inputs), so that each layer keeps the spread
  * of its input; the gamma of a norm is about 1, a bias small. */
 static int
-load_generated(WeightSource *s, const Plan *p, Load *l, int64_t elements)
+load_generated(WeightSource *s, Threads *team, const Plan *p, Load *l,
+	int64_t elements)
 {
 	const PlanWeight *w = l->w;
 	const char *name = p->strings + w->name;
@@ -302,13 +315,14 @@ load_generated(WeightSource *s, const Plan *p, Load *l, int64_t elements)
 	}
 	for (; l->first < l->unit.count; l->first += l->count) {
 		l->count = min64(step, l->unit.count - l->first);
-		store_block(l);
+		store_block(l, team);
 	}
 	return EXIT_OK;
 }
 
 int
-weights_load(WeightSource *s, const Plan *p, uint32_t w, void *dst, char *err)
+weights_load(WeightSource *s, Threads *team, const Plan *p, uint32_t w,
+	void *dst, char *err)
 {
 	const PlanWeight *weight = &p->weights[w];
 	int64_t elements;
@@ -323,8 +337,8 @@ weights_load(WeightSource *s, const Plan *p, uint32_t w, void *dst, char *err)
 		.to = (DType)p->buffers[weight->buffer].dtype,
 	};
 	if (s->generated || !s->match[w].tensor)
-		return load_generated(s, p, &l, elements);
-	return load_file(s, &l, &s->match[w], err);
+		return load_generated(s, team, p, &l, elements);
+	return load_file(s, team, &l, &s->match[w], err);
 }
 
 /* ---- opening ---- */

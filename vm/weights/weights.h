@@ -3,6 +3,7 @@
 #define SLUICE_WEIGHTS_H
 
 #include "vm/plan/plan.h"
+#include "ir/base/threads.h"
 
 /* ---- tensors files (safetensors.c) ---- */
 typedef struct Tensor {
@@ -63,10 +64,11 @@ WeightSource *weights_open(Arena *a, const Plan *p, const char *folder,
 	const char *const *component, size_t ncomponent, bool quiet,
 	int *code, char *err, size_t err_size);
 /* Reads, converts and packs weight `w` to `dst` (plan's type and layout).
- * Uses the source's own staging block (staging_bytes), allocates nothing.
- * A NaN or infinity is refused.  Returns an exit code. */
-int weights_load(WeightSource *s, const Plan *p, uint32_t w, void *dst,
-	char *err);
+ * Uses the source's own staging block (staging_bytes), allocates nothing; the
+ * team (NULL: the caller alone) converts and packs.  A NaN or infinity is
+ * refused.  Returns an exit code. */
+int weights_load(WeightSource *s, Threads *team, const Plan *p, uint32_t w,
+	void *dst, char *err);
 int64_t weights_staging_bytes(const Plan *p);
 void weights_close(WeightSource *s);
 
