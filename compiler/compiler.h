@@ -22,7 +22,7 @@ typedef enum SliceGoal {
 typedef struct CompileOptions {
 	LangOptions lang;
 	const char *device;     /* "cpu" */
-	int threads;            /* that workspaces are made for; 0: 16 */
+	int threads;            /* that workspaces are made for; 0: 8 */
 	SliceGoal goal;
 	int64_t budget;         /* bytes, with SLICE_BUDGET */
 	bool bare;              /* each phase on its own with the fewest bytes,

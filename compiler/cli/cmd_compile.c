@@ -82,7 +82,7 @@ source_options(const Args *args, Arena *a, CompileOptions *o)
 		fatal(EXIT_USAGE, "--device: '%s' is no target of this build: cpu",
 			device);
 	o->lang.ndefine = arg_list(args, "define", a, &o->lang.define);
-	o->threads = (int)arg_integer(args, "threads", 0, 1, 1024);
+	o->threads = (int)arg_integer(args, "threads", 0, 1, THREADS_MAX);
 	const char *letters = compile_dump_letters(a);
 	size_t known = o->dump ? strspn(o->dump, letters) : 0;
 	if (o->dump && (!known || o->dump[known]))

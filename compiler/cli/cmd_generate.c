@@ -1,4 +1,4 @@
-/* cmd_generate.c - `sluice generate`: a prompt or a picture to a video.
+/* cmd_generate.c - `sluice generate`: a prompt to a video.
  *
  * Everything that can be refused is refused before the work starts: the run
  * file, configs, the tokenizer, names and shapes of weights, noise, and outputs
@@ -20,10 +20,12 @@ typedef struct Generation {
 	RunFile run;
 	Job job;
 	Plan *plan;
-	JobInputs inputs;
+	const int32_t *tokens;
+	TensorSet noise;
 	WeightSource *weights;
 	Vm *vm;
 	Running running;
+	int threads;
 	bool quiet;
 	char error[GENERATE_ERR];
 } Generation;
@@ -40,12 +42,13 @@ read_run(Generation *g)
 {
 	const char *const *set;
 	size_t n = arg_list(&g->args, "set", &g->arena, &set);
-	int threads = (int)arg_integer(&g->args, "threads", 0, 1, 4096);
+	g->threads = (int)arg_integer(&g->args, "threads", threads_available(),
+		1, THREADS_MAX);
 	must(g, runfile_read(&g->arena, g->args.operands.at[0], set, n, &g->run,
 		g->error));
 	outputs_settle(&g->arena, &g->run, g->quiet
 		|| arg_flag(&g->args, "dry-run"));
-	must(g, job_make(&g->arena, &g->run, threads, &g->job, g->error));
+	must(g, job_make(&g->arena, &g->run, g->threads, &g->job, g->error));
 }
 
 /* The components that the plan has weights of; others (tokenizer, scheduler)
@@ -80,7 +83,7 @@ static void
 run(Generation *g)
 {
 	VmOptions o = {
-		.threads = (int)arg_integer(&g->args, "threads", 0, 1, 4096),
+		.threads = g->threads,
 		.check_finite_step = true,
 		.progress = running_progress,
 		.user = &g->running,
@@ -89,8 +92,8 @@ run(Generation *g)
 	int code = vm_bind(g->vm, g->weights);
 	if (code != EXIT_OK)
 		fatal(code, "%s", vm_error(g->vm));
-	must(g, job_fill(&g->arena, &g->job, g->plan, g->vm, &g->inputs,
-		g->error));
+	must(g, job_fill(&g->arena, &g->job, g->plan, g->vm, &g->noise,
+		g->tokens, g->error));
 	code = running_run(&g->running, g->vm);
 	if (code != EXIT_OK)
 		fatal(code, "%s", vm_error(g->vm));
@@ -137,15 +140,16 @@ dry_run(const Generation *g)
 static void
 make_video(Generation *g)
 {
-	must(g, job_inputs(&g->arena, &g->job, g->plan, g->quiet, &g->inputs,
+	must(g, job_tokens(&g->arena, &g->job, g->plan, g->quiet, &g->tokens,
 		g->error));
+	must(g, job_noise(&g->arena, &g->job, g->plan, &g->noise, g->error));
 	open_weights(g);
 	run(g);
 	must(g, job_write(&g->arena, &g->job, g->plan, g->vm, g->error));
 	report(g);
 	vm_close(g->vm);
 	weights_close(g->weights);
-	tensors_close(&g->inputs.noise);
+	tensors_close(&g->noise);
 }
 
 int
@@ -157,10 +161,8 @@ cmd_generate(int argc, char **argv)
 	running_options(&g.running, arg(&g.args, "progress"), g.quiet);
 	bool dry = arg_flag(&g.args, "dry-run");
 	read_run(&g);
-	if (!dry) {
-		must(&g, job_picture_there(&g.job, g.error));
+	if (!dry)
 		must(&g, job_writable(&g.job, g.error));
-	}
 	int code = compile_source(&g.arena, &g.job.compile, &g.plan);
 	if (code == EXIT_OK && dry)
 		dry_run(&g);

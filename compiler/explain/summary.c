@@ -46,7 +46,10 @@ summary_print(const Plan *p, FILE *out)
 		p->strings + h->name, dtype_name((DType)h->dtype),
 		p->strings + h->target, p->n_code, kernel_count(p, 0, p->n_code),
 		p->n_groups);
-	fprintf(out, h->steps ? ", %u denoising steps\n" : "\n", h->steps);
+	if (h->steps)
+		fprintf(out, ", %u denoising steps", h->steps);
+	fprintf(out, ", workspaces for %u thread%s\n", h->threads,
+		h->threads == 1 ? "" : "s");
 	print_bytes(out, "peak", h->arena_bytes);
 	for (uint32_t i = 0; i < p->n_phases; i++) {
 		const PlanPhase *f = &p->phases[i];
@@ -112,7 +115,8 @@ summary_print_json(const Plan *p, FILE *out)
 		{"floor_bound_bytes", h->floor_bound},
 		{"weights_bytes", h->weights_bytes},
 		{"weights_peak_bytes", h->weights_peak},
-		{"steps", h->steps}, {"ops", kernel_count(p, 0, p->n_code)},
+		{"threads", h->threads}, {"steps", h->steps},
+		{"ops", kernel_count(p, 0, p->n_code)},
 		{"groups", p->n_groups}, {"instructions", p->n_code},
 	};
 	for (size_t i = 0; i < COUNT_OF(numbers); i++)

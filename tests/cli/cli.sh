@@ -47,7 +47,7 @@ refused "progress that there is not" 2 "--progress: 'bar' is neither json nor no
 
 # ---- a plan, and what is said of it ----
 run compile tiny.slu -o tiny.slb
-check "compile prints a summary" grep -q '^  peak  *[0-9.]* MiB' "$MESSAGES/out"
+check "compile prints a summary" grep -q '^  peak  *[0-9.]* [KM]iB' "$MESSAGES/out"
 check "and no messages" [ ! -s "$MESSAGES/err" ]
 run compile tiny.slu -o b.slb --quiet
 check "--quiet prints nothing" [ ! -s "$MESSAGES/out" ]
@@ -97,7 +97,7 @@ run generate run.yaml --dry-run --json
 check "generate --dry-run --json is the plan's summary" keys peak_bytes phases predicted_seconds
 rm -f out.gif
 run generate run.yaml --dry-run
-check "--dry-run prints peaks by phase" grep -q '^    decode  *[0-9.]* MiB' "$MESSAGES/out"
+check "--dry-run prints peaks by phase" grep -q '^    decode  *[0-9.]* [KM]iB' "$MESSAGES/out"
 check "and makes nothing" [ ! -e out.gif ]
 run generate run.yaml --progress=json --quiet
 check "--progress=json prints a JSON line for a report" \
