@@ -1,4 +1,4 @@
-/* cmd_generate.c - `sluice generate`: a prompt to a video.
+/* cmd_generate.c - `sluice generate`: a prompt or a picture to a video.
  *
  * Everything that can be refused is refused before the work starts: the run
  * file, configs, the tokenizer, names and shapes of weights, noise, and outputs
@@ -20,8 +20,7 @@ typedef struct Generation {
 	RunFile run;
 	Job job;
 	Plan *plan;
-	const int32_t *tokens;
-	TensorSet noise;
+	JobInputs inputs;
 	WeightSource *weights;
 	Vm *vm;
 	Running running;
@@ -92,8 +91,8 @@ run(Generation *g)
 	int code = vm_bind(g->vm, g->weights);
 	if (code != EXIT_OK)
 		fatal(code, "%s", vm_error(g->vm));
-	must(g, job_fill(&g->arena, &g->job, g->plan, g->vm, &g->noise,
-		g->tokens, g->error));
+	must(g, job_fill(&g->arena, &g->job, g->plan, g->vm, &g->inputs,
+		g->error));
 	code = running_run(&g->running, g->vm);
 	if (code != EXIT_OK)
 		fatal(code, "%s", vm_error(g->vm));
@@ -140,16 +139,15 @@ dry_run(const Generation *g)
 static void
 make_video(Generation *g)
 {
-	must(g, job_tokens(&g->arena, &g->job, g->plan, g->quiet, &g->tokens,
+	must(g, job_inputs(&g->arena, &g->job, g->plan, g->quiet, &g->inputs,
 		g->error));
-	must(g, job_noise(&g->arena, &g->job, g->plan, &g->noise, g->error));
 	open_weights(g);
 	run(g);
 	must(g, job_write(&g->arena, &g->job, g->plan, g->vm, g->error));
 	report(g);
 	vm_close(g->vm);
 	weights_close(g->weights);
-	tensors_close(&g->noise);
+	tensors_close(&g->inputs.noise);
 }
 
 int
@@ -161,8 +159,10 @@ cmd_generate(int argc, char **argv)
 	running_options(&g.running, arg(&g.args, "progress"), g.quiet);
 	bool dry = arg_flag(&g.args, "dry-run");
 	read_run(&g);
-	if (!dry)
+	if (!dry) {
+		must(&g, job_picture_there(&g.job, g.error));
 		must(&g, job_writable(&g.job, g.error));
+	}
 	int code = compile_source(&g.arena, &g.job.compile, &g.plan);
 	if (code == EXIT_OK && dry)
 		dry_run(&g);

@@ -6,10 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A folder's class, as model_index.json has it, and the program for it. */
-static const struct { const char *class_name, *pipeline; } pipelines[] = {
-	{"AnimateDiffPipeline", "text_to_video.slu"},
-	{"StableDiffusionPipeline", "text_to_video.slu"},
+/* A folder's class, as model_index.json has it, and what a clip begins with. */
+static const struct {
+	const char *class_name;
+	bool picture;           /* else a prompt */
+} pipelines[] = {
+	{"AnimateDiffPipeline", false},
+	{"StableDiffusionPipeline", false},
+	{"StableVideoDiffusionPipeline", true},
 };
 
 static int __attribute__((format(printf, 3, 4)))
@@ -30,43 +34,86 @@ text_of(const Json *j)
 	return j && j->kind == JSON_STRING ? j->text : "";
 }
 
-static int
-choose_pipeline(Arena *a, Job *job, char *err)
+/* A program that the run file names: beside it, else among the built-in ones. */
+static const char *
+named_program(Arena *a, const RunFile *r)
 {
-	const RunFile *r = job->run;
-	const char *names[COUNT_OF(pipelines)];
+	const char *slash = strrchr(r->path, '/');
+	const char *beside = *r->pipeline == '/' || !slash ? r->pipeline
+		: arena_printf(a, "%.*s/%s", (int)(slash - r->path), r->path,
+			r->pipeline);
+	return access(beside, F_OK) ? r->pipeline : beside;
+}
+
+/* The folder's class; "" without a folder, or where the run file names the
+ * program and the folder has no index. */
+static int
+read_class(Arena *a, const RunFile *r, const char **class, const char **path,
+	char *err)
+{
 	int code = EXIT_OK;
-	if (r->pipeline) {
-		/* beside the run file; else among the built-in ones */
-		const char *slash = strrchr(r->path, '/');
-		const char *beside = *r->pipeline == '/' || !slash ? r->pipeline
-			: arena_printf(a, "%.*s/%s", (int)(slash - r->path),
-				r->path, r->pipeline);
-		job->compile.lang.path = access(beside, F_OK) ? r->pipeline
-			: beside;
-		return EXIT_OK;
-	}
-	job->compile.lang.path = pipelines[0].pipeline;
+	*class = "";
 	if (!r->folder)
 		return EXIT_OK;
-	const char *path = arena_printf(a, "%s/model_index.json", r->folder);
-	const Json *index = json_read_file(a, path, &code, err);
-	if (!index)
-		return code;
-	const char *class = text_of(json_get(index, "_class_name"));
-	for (size_t i = 0; i < COUNT_OF(pipelines); i++) {
+	*path = arena_printf(a, "%s/model_index.json", r->folder);
+	if (r->pipeline && access(*path, F_OK))
+		return EXIT_OK;
+	const Json *index = json_read_file(a, *path, &code, err);
+	*class = index ? text_of(json_get(index, "_class_name")) : "";
+	return code;
+}
+
+/* Keys of the other kind of pipeline would do nothing; a program that the run
+ * file names may take both. */
+static int
+check_kind(const Job *job, char *err)
+{
+	const RunFile *r = job->run;
+	const char *key = runfile_misplaced(r, job->picture);
+	if (key && !r->pipeline)
+		return fail(err, EXIT_SOURCE, "%s: '%s' is not a key of this "
+			"pipeline, which begins with a %s", r->path, key,
+			job->picture ? "picture (image: FILE)" : "prompt");
+	if (job->picture && r->min_guidance > 1 && r->max_guidance <= 1)
+		return fail(err, EXIT_SOURCE, "%s: max_guidance %g turns guidance "
+			"off, min_guidance %g wants it; both are above 1, or "
+			"max_guidance is", r->path, r->max_guidance,
+			r->min_guidance);
+	return EXIT_OK;
+}
+
+static int
+unknown_class(const char *path, const char *class, char *err)
+{
+	const char *names[COUNT_OF(pipelines)];
+	for (size_t i = 0; i < COUNT_OF(pipelines); i++)
 		names[i] = pipelines[i].class_name;
-		if (!strcmp(names[i], class)) {
-			job->compile.lang.path = pipelines[i].pipeline;
-			return EXIT_OK;
-		}
-	}
 	const char *near = nearest_name(class, names, COUNT_OF(names));
 	return fail(err, EXIT_SOURCE, "%s: there is no pipeline for '%.80s'%s%s%s "
 		"(or name one in the run file: pipeline: FILE.slu)", path, class,
 		near ? "; did you mean '" : "; known are ",
-		near ? near : "AnimateDiffPipeline and StableDiffusionPipeline",
-		near ? "'?" : "");
+		near ? near : "AnimateDiffPipeline, StableDiffusionPipeline and "
+		"StableVideoDiffusionPipeline", near ? "'?" : "");
+}
+
+static int
+choose_pipeline(Arena *a, Job *job, char *err)
+{
+	const RunFile *r = job->run;
+	const char *class, *path = NULL;
+	int code = read_class(a, r, &class, &path, err);
+	size_t i = 0;
+	while (i < COUNT_OF(pipelines) && strcmp(pipelines[i].class_name, class))
+		i++;
+	bool known = i < COUNT_OF(pipelines);
+	if (code)
+		return code;
+	if (!known && r->folder && !r->pipeline)
+		return unknown_class(path, class, err);
+	job->picture = known ? pipelines[i].picture : r->image != NULL;
+	job->compile.lang.path = r->pipeline ? named_program(a, r)
+		: job->picture ? "image_to_video.slu" : "text_to_video.slu";
+	return check_kind(job, err);
 }
 
 static bool
@@ -198,36 +245,68 @@ pixels_per_latent(const LangOptions *o)
 	return (int64_t)1 << (levels->n - 1);
 }
 
+/* An integer of a component's config, 1 to `most`; else `other`. */
+static int64_t
+config_int(const LangOptions *o, const char *component, const char *key,
+	int64_t most, int64_t other)
+{
+	const Json *j = config_get(o, component, key);
+	bool usable = j && j->kind == JSON_INT && j->integer > 0
+		&& j->integer <= most;
+	return usable ? j->integer : other;
+}
+
+/* The size in pixels: the run file's, else the model's own. */
+static int
+choose_size(const Job *job, int64_t zoom, int64_t *width, int64_t *height,
+	char *err)
+{
+	const RunFile *r = job->run;
+	*width = r->width;
+	*height = r->height;
+	if (!*width && job->picture) {
+		*width = 1024;
+		*height = 576;
+	} else if (!*width) {
+		*width = *height = zoom * config_int(&job->compile.lang, "unet",
+			"sample_size", 8192, 64);
+	}
+	if (*width % zoom || *height % zoom)
+		return fail(err, EXIT_SOURCE, "size %lldx%lld: both sides must be "
+			"multiples of %lld for this model; %lldx%lld would do",
+			(long long)*width, (long long)*height, (long long)zoom,
+			(long long)round_up(*width, zoom),
+			(long long)round_up(*height, zoom));
+	return EXIT_OK;
+}
+
 static int
 set_parameters(Arena *a, Job *job, char *err)
 {
 	const RunFile *r = job->run;
 	LangOptions *o = &job->compile.lang;
-	int64_t zoom = pixels_per_latent(o);
-	int64_t width = r->width, height = r->height;
-	if (!width) {
-		const Json *side = config_get(o, "unet", "sample_size");
-		bool known = side && side->kind == JSON_INT && side->integer > 0
-			&& side->integer <= 8192;
-		width = height = zoom * (known ? side->integer : 64);
-	}
-	if (width % zoom || height % zoom)
-		return fail(err, EXIT_SOURCE, "size %lldx%lld: both sides must be "
-			"multiples of %lld for this model; %lldx%lld would do",
-			(long long)width, (long long)height, (long long)zoom,
-			(long long)round_up(width, zoom),
-			(long long)round_up(height, zoom));
+	int64_t zoom = pixels_per_latent(o), width, height;
+	int64_t frames = r->frames ? r->frames : job->picture
+		? config_int(o, "unet", "num_frames", 1 << 16, 14) : 16;
+	int code = choose_size(job, zoom, &width, &height, err);
+	if (code)
+		return code;
+	bool guided = (job->picture ? r->max_guidance : r->guidance) > 1;
 	const struct { const char *name; int64_t value; } set[] = {
-		{"steps", r->steps}, {"batch", r->guidance > 1 ? 2 : 1},
-		{"frames", r->frames}, {"height", height / zoom},
+		{"steps", r->steps}, {"batch", guided ? 2 : 1},
+		{"frames", frames}, {"height", height / zoom},
 		{"width", width / zoom},
+		/* the last: only pipelines that begin with a picture have it */
+		{"chunk", min64(r->decode_chunk ? r->decode_chunk : frames,
+			frames)},
 	};
 	const char **define = arena_array(a, COUNT_OF(set), sizeof *define);
 	for (size_t i = 0; i < COUNT_OF(set); i++)
 		define[i] = arena_printf(a, "%s=%lld", set[i].name,
 			(long long)set[i].value);
 	o->define = define;
-	o->ndefine = COUNT_OF(set);
+	o->ndefine = COUNT_OF(set) - (job->picture ? 0 : 1);
+	job->fps = r->fps > 0 ? r->fps : job->picture ? 7 : 8;
 	return EXIT_OK;
 }
 

@@ -1,6 +1,7 @@
 /* generate.h - the parts of `sluice generate`: a run file and a model's folder
  * to what is compiled (generate.c), prompts and noise to the plan's inputs
- * (generate_inputs.c), its outputs to files (generate_outputs.c).
+ * (generate_inputs.c), a picture to them too (generate_picture.c), its outputs to
+ * files (generate_outputs.c).
  */
 #ifndef SLUICE_GENERATE_H
 #define SLUICE_GENERATE_H
@@ -19,24 +20,41 @@ typedef struct Job {
 	                           adapter that lies in the folder */
 	size_t n_component;
 	const char *scheduler;  /* its class, for notes in pictures */
+	bool picture;           /* begins with a picture, not with a prompt */
+	double fps;
 } Job;
+
+/* What a plan's inputs are filled with. */
+typedef struct JobInputs {
+	const int32_t *tokens;
+	float *image;           /* [h, w, c], 0..1 */
+	float *clip_image;      /* [h, w, c] */
+	TensorSet noise;
+} JobInputs;
 
 /* Chooses the pipeline by the class in model_index.json, reads the configs and
  * sets the parameters.  Returns EXIT_OK, EXIT_IO or EXIT_SOURCE. */
 int job_make(Arena *a, const RunFile *run, int threads, Job *out, char *err);
 
-/* Token ids of the prompts, as the plan's input `tokens` wants them: the
- * negative prompt's first when there are two rows.  A prompt that is too long
- * is cut, with a warning unless `quiet`. */
-int job_tokens(Arena *a, const Job *job, const Plan *p, bool quiet,
-	const int32_t **tokens, char *err);
-/* Opens the noise file, if there is one, and checks it against the plan before
- * anything runs. */
-int job_noise(Arena *a, const Job *job, const Plan *p, TensorSet *set,
+/* What the inputs of `p` are filled with, checked before anything runs: token
+ * ids of the prompts, as the plan's input `tokens` wants them, the negative
+ * prompt's first when there are two rows; the picture, as `image` and
+ * `clip_image` want it; the noise file, if there is one.  A prompt that is too
+ * long is cut, a picture of another shape is stretched, both with a warning
+ * unless `quiet`. */
+int job_inputs(Arena *a, const Job *job, const Plan *p, bool quiet,
+	JobInputs *in, char *err);
+/* Whether the picture is named and there: found out before the work. */
+int job_picture_there(const Job *job, char *err);
+/* job_inputs's part for the picture. */
+int job_picture(Arena *a, const Job *job, const Plan *p, bool quiet,
+	JobInputs *in, char *err);
+/* Fills the inputs of a bound Vm: tokens, the picture and what goes with it,
+ * guidance, noise by file or seed. */
+int job_fill(Arena *a, const Job *job, const Plan *p, Vm *vm, JobInputs *in,
 	char *err);
-/* Fills the inputs of a bound Vm: tokens, guidance, noise by file or seed. */
-int job_fill(Arena *a, const Job *job, const Plan *p, Vm *vm, TensorSet *set,
-	const int32_t *tokens, char *err);
+/* The plan's input of this name, or NULL. */
+const PlanPort *job_port(const Plan *p, const char *name);
 
 /* Without ffmpeg an MP4 becomes a Y4M file of its name: said before the work,
  * unless `quiet`. */

@@ -16,8 +16,8 @@ fail(char *err, int code, const char *fmt, ...)
 	return code;
 }
 
-static const PlanPort *
-find_input(const Plan *p, const char *name)
+const PlanPort *
+job_port(const Plan *p, const char *name)
 {
 	for (uint32_t i = 0; i < p->n_inputs; i++)
 		if (!strcmp(p->strings + p->inputs[i].name, name))
@@ -53,12 +53,12 @@ encode(Arena *a, const Tokenizer *t, const char *key, const char *prompt,
 	return EXIT_OK;
 }
 
-int
-job_tokens(Arena *a, const Job *job, const Plan *p, bool quiet,
+static int
+read_tokens(Arena *a, const Job *job, const Plan *p, bool quiet,
 	const int32_t **tokens, char *err)
 {
 	const RunFile *r = job->run;
-	const PlanPort *port = find_input(p, "tokens");
+	const PlanPort *port = job_port(p, "tokens");
 	int code = EXIT_OK;
 	*tokens = NULL;
 	if (!port)
@@ -93,19 +93,26 @@ job_tokens(Arena *a, const Job *job, const Plan *p, bool quiet,
 static Plan
 other_inputs(Arena *a, const Plan *p)
 {
+	static const char *const filled[] = {
+		"tokens", "guidance", "image", "clip_image", "time_ids",
+	};
 	Plan q = *p;
 	q.inputs = arena_array(a, p->n_inputs, sizeof *q.inputs);
 	q.n_inputs = 0;
 	for (uint32_t i = 0; i < p->n_inputs; i++) {
 		const char *name = p->strings + p->inputs[i].name;
-		if (strcmp(name, "tokens") && strcmp(name, "guidance"))
+		size_t k = 0;
+		while (k < COUNT_OF(filled) && strcmp(name, filled[k]))
+			k++;
+		if (k == COUNT_OF(filled))
 			q.inputs[q.n_inputs++] = p->inputs[i];
 	}
 	return q;
 }
 
-int
-job_noise(Arena *a, const Job *job, const Plan *p, TensorSet *set, char *err)
+/* Opens the noise file and checks it against the plan. */
+static int
+read_noise(Arena *a, const Job *job, const Plan *p, TensorSet *set, char *err)
 {
 	const char *path = job->run->noise;
 	char why[GENERATE_ERR - 512];
@@ -123,22 +130,73 @@ job_noise(Arena *a, const Job *job, const Plan *p, TensorSet *set, char *err)
 }
 
 int
-job_fill(Arena *a, const Job *job, const Plan *p, Vm *vm, TensorSet *set,
-	const int32_t *tokens, char *err)
+job_inputs(Arena *a, const Job *job, const Plan *p, bool quiet, JobInputs *in,
+	char *err)
+{
+	*in = (JobInputs){0};
+	int code = read_tokens(a, job, p, quiet, &in->tokens, err);
+	if (!code)
+		code = job_picture(a, job, p, quiet, in, err);
+	return code ? code : read_noise(a, job, p, &in->noise, err);
+}
+
+/* The weight of frame i of n: one for all frames with a prompt, a ramp with a
+ * picture. */
+static double
+guidance_at(const Job *job, int64_t i, int64_t n)
+{
+	const RunFile *r = job->run;
+	if (!job->picture)
+		return r->guidance;
+	double way = n > 1 ? (double)i / (double)(n - 1) : 0;
+	return r->min_guidance + way * (r->max_guidance - r->min_guidance);
+}
+
+/* Numbers that come from the run file. */
+static int
+fill_settings(const Job *job, Vm *vm, char *err)
+{
+	const RunFile *r = job->run;
+	const PlanPort *port;
+	float *guidance = vm_input(vm, "guidance", &port);
+	if (guidance && port->dtype != DT_F32)
+		return fail(err, EXIT_SOURCE, "the pipeline's input 'guidance' "
+			"is not f32");
+	int64_t n = guidance ? port_elements(port) : 0;
+	for (int64_t i = 0; i < n; i++)
+		guidance[i] = (float)guidance_at(job, i, n);
+	float *ids = vm_input(vm, "time_ids", &port);
+	if (ids && (port->dtype != DT_F32 || port_elements(port) != 3))
+		return fail(err, EXIT_SOURCE, "the pipeline's input 'time_ids' "
+			"is not f32 of three numbers");
+	if (ids) {
+		ids[0] = (float)(job->fps - 1);
+		ids[1] = (float)r->motion_bucket;
+		ids[2] = (float)r->noise_aug;
+	}
+	return EXIT_OK;
+}
+
+/* n elements of four bytes each to an input, where there is one of the name and
+ * something to put there. */
+static void
+fill_input(Vm *vm, const char *name, const void *from)
 {
 	const PlanPort *port;
+	void *to = vm_input(vm, name, &port);
+	if (to && from)
+		memcpy(to, from, (size_t)port_elements(port) * 4);
+}
+
+int
+job_fill(Arena *a, const Job *job, const Plan *p, Vm *vm, JobInputs *in,
+	char *err)
+{
 	Plan q = other_inputs(a, p);
-	int32_t *ids = vm_input(vm, "tokens", &port);
-	if (ids && tokens)
-		memcpy(ids, tokens, (size_t)port_elements(port) * sizeof *ids);
-	float *guidance = vm_input(vm, "guidance", &port);
-	if (guidance) {
-		if (port->dtype != DT_F32)
-			return fail(err, EXIT_SOURCE, "the pipeline's input "
-				"'guidance' is not f32");
-		for (int64_t i = 0; i < port_elements(port); i++)
-			guidance[i] = (float)job->run->guidance;
-	}
-	return inputs_fill(&q, vm, set, (uint64_t)job->run->seed, err,
-		GENERATE_ERR);
+	fill_input(vm, "tokens", in->tokens);
+	fill_input(vm, "image", in->image);
+	fill_input(vm, "clip_image", in->clip_image);
+	int code = fill_settings(job, vm, err);
+	return code ? code : inputs_fill(&q, vm, &in->noise,
+		(uint64_t)job->run->seed, err, GENERATE_ERR);
 }

@@ -139,7 +139,7 @@ make_video(Arena *a, const Job *job, Vm *vm, Video *v, char *err)
 		.rgb = video_bytes(a, x, port_elements(port)),
 		.frames = moves ? port->n[AXIS_F] : 1,
 		.height = port->n[AXIS_H], .width = port->n[AXIS_W],
-		.fps = job->run->fps,
+		.fps = job->fps,
 	};
 	return EXIT_OK;
 }

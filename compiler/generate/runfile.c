@@ -5,6 +5,7 @@
 #include "ir/base/yaml.h"
 #include "lang/lang.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -313,10 +314,15 @@ static const Key keys[] = {
 	{"pipeline", KEY_TEXT, AT(pipeline), 0, 0, NULL},
 	{"prompt", KEY_TEXT, AT(prompt), 0, 0, NULL},
 	{"negative_prompt", KEY_TEXT, AT(negative_prompt), 0, 0, NULL},
+	{"image", KEY_PATH, AT(image), 0, 0, NULL},
+	{"motion_bucket", KEY_REAL, AT(motion_bucket), 0, 1000, NULL},
+	{"noise_aug", KEY_REAL, AT(noise_aug), 0, 1000, NULL},
 	{"frames", KEY_INT, AT(frames), 1, 1 << 16, NULL},
 	{"size", KEY_OTHER, 0, 0, 0, set_size},
 	{"steps", KEY_INT, AT(steps), 1, 100000, NULL},
 	{"guidance", KEY_REAL, AT(guidance), 0, 1000, NULL},
+	{"min_guidance", KEY_REAL, AT(min_guidance), 0, 1000, NULL},
+	{"max_guidance", KEY_REAL, AT(max_guidance), 0, 1000, NULL},
 	{"seed", KEY_INT, AT(seed), 0, 9e15, NULL},
 	{"noise", KEY_PATH, AT(noise), 0, 0, NULL},
 	{"scheduler", KEY_OTHER, 0, 0, 0, set_scheduler},
@@ -324,6 +330,7 @@ static const Key keys[] = {
 	{"dtype", KEY_OTHER, 0, 0, 0, set_dtype},
 	{"memory", KEY_OTHER, 0, 0, 0, set_memory},
 	{"profile", KEY_PATH, AT(profile), 0, 0, NULL},
+	{"decode_chunk", KEY_INT, AT(decode_chunk), 1, 1 << 16, NULL},
 	{"output", KEY_OTHER, 0, 0, 0, set_output},
 	{"fps", KEY_REAL, AT(fps), 0.1, 1000, NULL},
 	{"keep_latents", KEY_BOOL, AT(keep_latents), 0, 0, NULL},
@@ -339,6 +346,7 @@ set_key(Loader *l, const Yaml *name, const Yaml *y)
 	if (k < 0)
 		return false;
 	const Key *key = &keys[k];
+	l->run->given |= (uint64_t)1 << k;
 	void *field = (char *)l->run + key->offset;
 	switch (key->kind) {
 	case KEY_INT:
@@ -355,6 +363,25 @@ set_key(Loader *l, const Yaml *name, const Yaml *y)
 		break;
 	}
 	return key->set(l, y);
+}
+
+static_assert(COUNT_OF(keys) <= 64, "RunFile.given has 64 bits");
+
+const char *
+runfile_misplaced(const RunFile *r, bool picture)
+{
+	static const struct { const char *name; bool picture; } one_kind[] = {
+		{"prompt", false}, {"negative_prompt", false},
+		{"guidance", false}, {"image", true}, {"motion_bucket", true},
+		{"noise_aug", true}, {"min_guidance", true},
+		{"max_guidance", true}, {"decode_chunk", true},
+	};
+	for (size_t k = 0; k < COUNT_OF(keys); k++)
+		for (size_t i = 0; i < COUNT_OF(one_kind); i++)
+			if (one_kind[i].picture != picture && r->given >> k & 1
+				&& !strcmp(one_kind[i].name, keys[k].name))
+				return keys[k].name;
+	return NULL;
 }
 
 /* "key=value": a value that begins with a bracket is YAML, any other one is
@@ -403,8 +430,9 @@ runfile_parse(Arena *a, const char *path, const char *text, size_t size,
 		.err = err, .folder = folder_of(a, path)};
 	YamlError e;
 	*out = (RunFile){.path = path, .prompt = "", .negative_prompt = "",
-		.frames = 16, .steps = 25, .guidance = 7.5, .dtype = DT_F32,
-		.fps = 8};
+		.motion_bucket = 127, .noise_aug = 0.02, .steps = 25,
+		.guidance = 7.5, .min_guidance = 1, .max_guidance = 3,
+		.dtype = DT_F32};
 	const Yaml *root = yaml_parse(a, text, size, &e);
 	if (!root) {
 		fail_at(&l, e.line, e.column, "%s", e.text);

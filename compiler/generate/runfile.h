@@ -1,5 +1,6 @@
 /* runfile.h - what `sluice generate` reads: a YAML file that says which model
- * makes which video.  docs and examples/animatediff.yaml explain each key.
+ * makes which video.  examples/animatediff.yaml and examples/image_to_video.yaml
+ * explain each key.
  */
 #ifndef SLUICE_RUNFILE_H
 #define SLUICE_RUNFILE_H
@@ -27,9 +28,14 @@ typedef struct RunFile {
 	size_t n_component;
 	const char *pipeline;   /* .slu, or NULL: by model_index.json */
 	const char *prompt, *negative_prompt;
-	int64_t frames, steps;
+	const char *image;      /* the picture that a clip begins with, or NULL */
+	double motion_bucket, noise_aug;
+	int64_t frames;         /* 0: the pipeline's own number */
+	int64_t steps;
 	int64_t width, height;  /* pixels; 0: the model's own size */
 	double guidance;
+	double min_guidance, max_guidance;      /* of the first and last frame */
+	int64_t decode_chunk;   /* frames decoded together; 0: all */
 	int64_t seed;
 	const char *noise;      /* safetensors, or NULL */
 	const Json *scheduler;  /* settings over the folder's, or NULL */
@@ -38,14 +44,18 @@ typedef struct RunFile {
 	const char *profile;    /* device profile, or NULL: the built-in one */
 	OutputFile *output;
 	size_t n_output;
-	double fps;
+	double fps;             /* 0: the pipeline's own rate */
 	bool keep_latents;
+	uint64_t given;         /* bits: rows of the table of keys */
 } RunFile;
 
 /* Reads the file and then the overrides "key=value".  Returns EXIT_OK, or
  * EXIT_IO, EXIT_SOURCE, EXIT_USAGE with place, reason and source line in `err`. */
 int runfile_read(Arena *a, const char *path, const char *const *set,
 	size_t n_set, RunFile *out, char *err);
+/* A key that was given and has no meaning when the pipeline begins with a picture
+ * (or, when not `picture`, with a prompt); NULL: there is none. */
+const char *runfile_misplaced(const RunFile *r, bool picture);
 /* The same from memory, for tests: `path` names it in messages. */
 int runfile_parse(Arena *a, const char *path, const char *text, size_t size,
 	const char *const *set, size_t n_set, RunFile *out, char *err);

@@ -30,7 +30,9 @@ all_keys(void)
 		"clip_sample: false, steps_offset: 1}\n"
 		"device: cpu\ndtype: bf16\nmemory: 1.5 GiB\n"
 		"output: [a.gif, /tmp/b.MP4, frames/, c.safetensors, d.y4m]\n"
-		"fps: 12.5\nkeep_latents: true\n";
+		"fps: 12.5\nkeep_latents: true\nimage: a.png\n"
+		"motion_bucket: 90\nnoise_aug: 0.5\nmin_guidance: 1.5\n"
+		"max_guidance: 4\ndecode_chunk: 3\n";
 	RunFile r;
 	char err[RUNFILE_ERR];
 	test("every key");
@@ -47,6 +49,10 @@ all_keys(void)
 	CHECK(fabs(r.guidance - 6) < 1e-9 && fabs(r.fps - 12.5) < 1e-9);
 	CHECK(!strcmp(r.noise, "dir/n.safetensors"));
 	CHECK(r.dtype == DT_BF16 && r.memory == 3LL << 29 && r.keep_latents);
+	CHECK(!strcmp(r.image, "dir/a.png") && r.decode_chunk == 3);
+	CHECK(fabs(r.motion_bucket - 90) < 1e-9 && fabs(r.noise_aug - 0.5) < 1e-9
+		&& fabs(r.min_guidance - 1.5) < 1e-9
+		&& fabs(r.max_guidance - 4) < 1e-9);
 	const Json *class = json_get(r.scheduler, "_class_name");
 	const Json *start = json_get(r.scheduler, "beta_start");
 	const Json *clip = json_get(r.scheduler, "clip_sample");
@@ -73,8 +79,8 @@ overrides(void)
 	char err[RUNFILE_ERR];
 	test("defaults");
 	CHECK(!parse("model: m\n", NULL, 0, &r, err), "%s", err);
-	CHECK(r.frames == 16 && r.steps == 25 && !r.width && !r.seed
-		&& r.dtype == DT_F32 && !r.n_output && !*r.prompt
+	CHECK(!r.frames && r.steps == 25 && !r.width && !r.seed
+		&& !r.image && !r.decode_chunk && !(r.fps > 0) && r.dtype == DT_F32 && !r.n_output && !*r.prompt
 		&& !*r.negative_prompt && !r.keep_latents);
 	test("--set overrides, the last one wins");
 	CHECK(!parse("model: m\nframes: 9\n", set, COUNT_OF(set), &r, err), "%s",
@@ -84,6 +90,40 @@ overrides(void)
 	CHECK(!strcmp(r.prompt, "a cat: {black}, #1"));
 	CHECK(!strcmp(r.folder, "dir/other") && !r.n_component);
 	CHECK(!strcmp(r.profile, "dir/cpu.yaml"));
+}
+
+/* A run file of examples/ with the keys that stand there behind a "# ". */
+static uint64_t
+keys_of_example(const char *path)
+{
+	RunFile r;
+	char err[RUNFILE_ERR] = "";
+	size_t size, n = 0;
+	const char *text = arena_read_file(&arena, path, 1 << 20, &size);
+	char *all = arena_alloc(&arena, size + 1);
+	for (const char *s = text; s && *s; s += strcspn(s, "\n"), s += *s != 0) {
+		size_t word = strspn(s + 1, " abcdefghijklmnopqrstuvwxyz_");
+		bool key = *s == '#' && s[1] == ' ' && !strncmp(s + 1 + word,
+			": ", 2) && !memchr(s + 2, ' ', word - 1);
+		const char *line = key ? s + 2 : s;
+		size_t length = strcspn(line, "\n");
+		memcpy(all + n, line, length);
+		all[n + length] = '\n';
+		n += length + 1;
+	}
+	CHECK(!parse(all, NULL, 0, &r, err), "%s: %s", path, err);
+	return r.given;
+}
+
+static void
+examples(void)
+{
+	test("every key stands in an example");
+	uint64_t given = keys_of_example("examples/animatediff.yaml")
+		| keys_of_example("examples/image_to_video.yaml");
+	/* bits are given to keys in order */
+	CHECK(given && !(given & (given + 1)), "%llx",
+		(unsigned long long)given);
 }
 
 static const struct { const char *text, *reason; } bad[] = {
@@ -97,6 +137,10 @@ static const struct { const char *text, *reason; } bad[] = {
 	{"frames: [3]\n", "'frames'"},
 	{"fps: 0\n", "'fps' is a number"},
 	{"fps: nan\n", "'fps' is a number"},
+	{"decode_chunk: 0\n", "'decode_chunk' is an integer from 1 to"},
+	{"noise_aug: -1\n", "'noise_aug' is a number"},
+	{"image: [a.png]\n", "'image' is a text"},
+	{"image: ''\n", "'image' needs a path"},
 	{"guidance: 7.5x\n", "'guidance' is a number"},
 	{"size: 512\n", "'size' is WIDTHxHEIGHT"},
 	{"size: 512x\n", "'size' is WIDTHxHEIGHT"},
@@ -207,6 +251,7 @@ main(void)
 {
 	all_keys();
 	overrides();
+	examples();
 	wrong();
 	wrong_overrides();
 	limits();

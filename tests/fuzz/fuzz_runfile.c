@@ -11,8 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 check_run(const RunFile *r)
 {
-	if (r->frames < 1 || r->steps < 1 || r->seed < 0 || r->memory < 0
-		|| !(r->fps > 0) || !(r->guidance >= 0)
+	if (r->frames < 0 || r->decode_chunk < 0 || !(r->noise_aug >= 0)
+		|| r->steps < 1 || r->seed < 0 || r->memory < 0
+		|| !(r->fps >= 0) || !(r->guidance >= 0)
 		|| r->dtype >= DT_I32 || (!r->folder && !r->n_component)
 		|| (r->width > 0) != (r->height > 0))
 		abort();

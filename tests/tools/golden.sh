@@ -76,7 +76,31 @@ model_case() {
 	say "$kind $(basename "$dir")"
 }
 
-# The run file of a pipeline's case, on standard output.
+# A number of a list that is case.json's value of a key: KEY WHICH.
+listed() {
+	sed -n "/^ \"$1\": \[/,/\]/s/^  *\([-0-9.e]*\),*\$/\1/p" "$dir/case.json" \
+		| sed -n "$2p"
+}
+
+# The run file of a case that begins with a picture.
+picture_run_file() {
+	cat <<-EOF
+	model: $dir/model
+	image: $dir/image.png
+	frames: $(value frames)
+	size: $(value width)x$(value height)
+	steps: $(value steps)
+	fps: $(value fps)
+	motion_bucket: $(value motion_bucket_id)
+	noise_aug: $(value noise_aug_strength)
+	min_guidance: $(listed guidance 1)
+	max_guidance: $(listed guidance 2)
+	noise: $dir/in.safetensors
+	keep_latents: true
+	EOF
+}
+
+# The run file of one that begins with a prompt.
 run_file() {
 	if [ -d "$dir/motion_adapter" ]; then
 		echo "model: {base: $dir/model, tokenizer: $dir/model/tokenizer," \
@@ -109,17 +133,23 @@ smallest_budget() {
 		| sed -n 's/.*budget that fits.*(\([0-9]*\) bytes).*/\1/p'
 }
 
-# A whole AnimateDiff pipeline from a prompt on: the latent after each step and
+# A whole pipeline from a prompt or a picture on: the latent after each step and
 # the frames; and the same bits within the smallest budget.
 pipeline_case() {
-	dir=$(cd "$1" && pwd) bad=
-	run_file >"$work/run.yaml"
+	dir=$(cd "$1" && pwd) bad= limit=1e-3
+	case $(text kind) in
+	svd)
+		limit=1e-4
+		picture_run_file >"$work/run.yaml";;
+	*)
+		run_file >"$work/run.yaml";;
+	esac
 	generate "$work/video.safetensors"
 	"$compare" "$work/video.safetensors" "$dir/out.safetensors" \
-		latents:latent --each --limit 1e-3 >"$work/error" 2>&1 \
+		latents:latent --each --limit $limit >"$work/error" 2>&1 \
 		|| bad="steps: $(cat "$work/error")"
 	"$compare" "$work/video.safetensors" "$dir/out.safetensors" frames \
-		--limit 1e-3 --psnr 60 >"$work/error" 2>&1 \
+		--limit $limit --psnr 60 >"$work/error" 2>&1 \
 		|| bad="frames: $(cat "$work/error")"
 	echo "memory: $(smallest_budget)" >>"$work/run.yaml"
 	generate "$work/small.safetensors"

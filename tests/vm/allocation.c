@@ -158,8 +158,7 @@ count_pipeline(const char *path, const char *const *set, size_t n_set)
 	RunFile run;
 	Job job;
 	Plan *p;
-	const int32_t *tokens;
-	TensorSet noise;
+	JobInputs inputs;
 	VmOptions o = {.threads = 2, .check_finite_step = true, .trace = true,
 		.profile = true, .poison = true, .progress = no_progress};
 	int code = runfile_read(&arena, path, set, n_set, &run, error);
@@ -167,8 +166,7 @@ count_pipeline(const char *path, const char *const *set, size_t n_set)
 	code = code ? code : job_make(&arena, &run, 2, &job, error);
 	CHECK(!code, "%s", error);
 	code = code ? code : compile_source(&arena, &job.compile, &p);
-	code = code ? code : job_tokens(&arena, &job, p, true, &tokens, error);
-	code = code ? code : job_noise(&arena, &job, p, &noise, error);
+	code = code ? code : job_inputs(&arena, &job, p, true, &inputs, error);
 	CHECK(!code, "%s", error);
 	if (code)
 		return;
@@ -178,10 +176,10 @@ count_pipeline(const char *path, const char *const *set, size_t n_set)
 	Vm *vm = vm_open(p, &o);
 	code = vm_bind(vm, w);
 	CHECK(!code, "%s", vm_error(vm));
-	code = job_fill(&arena, &job, p, vm, &noise, tokens, error);
+	code = job_fill(&arena, &job, p, vm, &inputs, error);
 	CHECK(!code, "%s", error);
 	run_counted(p, w, vm);
-	tensors_close(&noise);
+	tensors_close(&inputs.noise);
 }
 
 /* Loads that run beside kernels. */
