@@ -39,7 +39,6 @@ typedef struct Operand {
 
 typedef enum KStatus {
 	K_OK,
-	K_TOKEN_RANGE,          /* embed: an id outside the table */
 	K_UNSUPPORTED,
 } KStatus;
 
@@ -50,6 +49,7 @@ typedef struct Ctx {
 	                           done for every call before a run starts */
 } Ctx;
 
+/* A call that was K_OK with `prepare` set is K_OK without it. */
 typedef KStatus (*Kernel)(const Ctx *ctx, const Operand *args,
 	const Attr *attr);
 

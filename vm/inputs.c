@@ -35,6 +35,15 @@ port_shape(const Plan *p, const PlanPort *port, char *buf, size_t size)
 	return buf;
 }
 
+void *
+port_read(Arena *a, Vm *vm, const PlanPort *port)
+{
+	int64_t n = port_elements(port);
+	void *data = arena_array(a, (size_t)n,
+		(size_t)dtype_bytes((DType)port->dtype));
+	return vm_read_output(vm, port, 0, data, n) == EXIT_OK ? data : NULL;
+}
+
 bool
 port_tensor(const Plan *p, const PlanPort *port, const void *data,
 	TensorOut *out)
@@ -227,17 +236,29 @@ convert_chunk(Source from, const Tensor *t, const void *raw, DType to,
 }
 
 static int
-fill_from_file(const PlanPort *port, char *dst, const TensorSet *set,
+write_chunk(Vm *vm, const PlanPort *port, int64_t first, const void *data,
+	int64_t n, char *err, size_t size)
+{
+	int code = vm_write_input(vm, port, first, data, n);
+	if (code != EXIT_OK)
+		snprintf(err, size, "%s", vm_error(vm));
+	return code;
+}
+
+/* The elements go to the input, or to `rows` where that is not NULL. */
+static int
+fill_from_file(Vm *vm, const PlanPort *port, float *rows, const TensorSet *set,
 	const Tensor *t, char *err, size_t size)
 {
 	static int64_t raw[CHUNK];
+	static float cooked[CHUNK];
 	DType to = (DType)port->dtype;
 	Source from = source_of(t);
 	int64_t total = port_elements(port);
 	int64_t width = from == FROM_I64 ? 8 : dtype_bytes(t->dtype);
 	for (int64_t i = 0; i < total; i += CHUNK) {
 		int64_t n = min64(CHUNK, total - i);
-		char *at = dst + i * dtype_bytes(to);
+		char *at = (char *)cooked;
 		int code = tensor_read(set, t, i * width, raw, n * width, err);
 		if (code != EXIT_OK)
 			return code;
@@ -257,6 +278,42 @@ fill_from_file(const PlanPort *port, char *dst, const TensorSet *set,
 				"(element %lld)", t->name, (long long)(i + bad));
 			return EXIT_NUMERICS;
 		}
+		if (rows)
+			memcpy(rows + i, cooked, (size_t)n * sizeof *rows);
+		else
+			code = write_chunk(vm, port, i, cooked, n, err, size);
+		if (code != EXIT_OK)
+			return code;
+	}
+	return EXIT_OK;
+}
+
+/* An input with a row for each step. */
+static int
+fill_steps(Vm *vm, const Plan *p, const PlanPort *port, const TensorSet *set,
+	const Tensor *t, char *err, size_t size)
+{
+	const PlanPort whole = whole_port(p, port);
+	float *rows = arena_array(set->arena, (size_t)port_elements(&whole),
+		sizeof *rows);
+	int code = fill_from_file(vm, &whole, rows, set, t, err, size);
+	if (code == EXIT_OK)
+		vm_step_input(vm, p->strings + port->name, rows, 0);
+	return code;
+}
+
+static int
+fill_random(Vm *vm, const PlanPort *port, uint64_t seed, uint64_t stream,
+	char *err, size_t size)
+{
+	static float normal[CHUNK];
+	int64_t total = port_elements(port);
+	for (int64_t i = 0; i < total; i += CHUNK) {
+		int64_t n = min64(CHUNK, total - i);
+		philox_normal_from(seed, stream, i, normal, n);
+		int code = write_chunk(vm, port, i, normal, n, err, size);
+		if (code != EXIT_OK)
+			return code;
 	}
 	return EXIT_OK;
 }
@@ -266,25 +323,21 @@ inputs_fill(const Plan *p, Vm *vm, const TensorSet *set, uint64_t seed,
 	char *err, size_t size)
 {
 	for (uint32_t i = 0; i < p->n_inputs; i++) {
-		const PlanPort *port;
 		const char *name = p->strings + p->inputs[i].name;
-		void *dst = vm_input(vm, name, &port);
+		const PlanPort *port = vm_input(vm, name);
 		const Tensor *t = tensors_find(set, name);
-		if (!t) {
-			philox_normal(seed, philox_stream(name), dst,
-				port_elements(port));
+		int code;
+		if (!t)
+			code = fill_random(vm, port, seed, philox_stream(name),
+				err, size);
+		else if (port->per_step)
+			code = fill_steps(vm, p, port, set, t, err, size);
+		else
+			code = fill_from_file(vm, port, NULL, set, t, err, size);
+		if (!t)
 			vm_step_input(vm, name, NULL, seed);
-			continue;
-		}
-		const PlanPort whole = whole_port(p, port);
-		if (port->per_step)
-			dst = arena_array(set->arena,
-				(size_t)port_elements(&whole), sizeof(float));
-		int code = fill_from_file(&whole, dst, set, t, err, size);
 		if (code != EXIT_OK)
 			return code;
-		if (port->per_step)
-			vm_step_input(vm, name, dst, 0);
 	}
 	return EXIT_OK;
 }

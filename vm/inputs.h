@@ -1,4 +1,4 @@
-/* inputs.h - tensors to a plan's inputs. */
+/* inputs.h - tensors to a plan's inputs, outputs to tensors. */
 #ifndef SLUICE_INPUTS_H
 #define SLUICE_INPUTS_H
 
@@ -21,6 +21,9 @@ bool input_is_random(const Plan *p, const PlanPort *port);
 /* "[f=2, h=6, w=8, c=4]" */
 char *port_shape(const Plan *p, const PlanPort *port, char *buf, size_t size);
 int64_t port_elements(const PlanPort *port);
+/* The whole of an output, in its own type, from the arena; NULL: it cannot be
+ * read, vm_error() says why. */
+void *port_read(Arena *a, Vm *vm, const PlanPort *port);
 /* Port as a tensor with one dimension for each axis; false with more than
  * eight. */
 bool port_tensor(const Plan *p, const PlanPort *port, const void *data,

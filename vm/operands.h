@@ -6,7 +6,7 @@
 #ifndef SLUICE_OPERANDS_H
 #define SLUICE_OPERANDS_H
 
-#include "kernels/kernels.h"
+#include "kernels/box.h"
 #include "vm/plan/plan.h"
 
 /* result, operands, workspace */
@@ -16,13 +16,6 @@ enum { ARGS_MAX = OPERANDS_MAX + 2 };
  * of args[ARGS_MAX] is marked absent. */
 void operands_build(const Plan *p, char *arena, const PlanInsn *insn,
 	const int64_t *r, Operand *args);
-/* Number of elements of a box. */
-int64_t view_elements(const View *v);
-/* The byte behind the last one that the box touches; NULL for an empty box. */
-const char *view_end(const View *v);
-/* Index (in walking order, axes upwards) of the first NaN or infinity in a box
- * of floating type, -1 when all are finite. */
-int64_t view_nonfinite(const View *v);
 /* Floating point operations of a matrix op, 2 for each multiply-add; 0 for the
  * others. */
 double operands_flops(Op op, const Operand *args, const Attr *attr);

@@ -25,6 +25,11 @@ typedef struct VmOptions {
 	int threads;            /* at most so many, and no more than the plan
 	                           has workspaces for; 0: as many as there are
 	                           processors */
+	const struct DeviceTable *device;       /* NULL: the one of the plan's
+	                           target */
+	int device_index;       /* which of its kind, from 0 */
+	bool sync;              /* debug: wait for the device after each
+	                           instruction, so that an error has its place */
 	bool poison;            /* debug: fill freed bytes with NaN */
 	bool check_finite_step; /* look for NaN in carried values each step */
 	bool profile;           /* insn_seconds of VmTimes */
@@ -56,20 +61,27 @@ typedef struct VmTimes {
 } VmTimes;
 
 Vm *vm_open(const Plan *p, const VmOptions *o);
-/* Reserves the arena, matches the weights, prepares the kernels.  After this
- * nothing is allocated until vm_close. */
+/* Opens the device, reserves the arena, prepares the kernels; once only.  After
+ * this nothing is allocated until vm_close. */
 int vm_bind(Vm *vm, WeightSource *weights);
-/* Memory of an input, to be filled before vm_run; NULL: no such input.  Valid
- * after vm_bind.  *port describes it. */
-void *vm_input(Vm *vm, const char *name, const PlanPort **port);
+/* The input or output of that name, dense, axes in order; NULL: there is none.
+ * It belongs to the plan. */
+const PlanPort *vm_input(const Vm *vm, const char *name);
+const PlanPort *vm_output(const Vm *vm, const char *name);
+/* Elements [first, first + n) of an input of the bound Vm, in the port's type.
+ * All inputs are to be written before each vm_run.  EXIT_WEIGHTS: a number that
+ * the program takes for a row of a table is outside of it. */
+int vm_write_input(Vm *vm, const PlanPort *port, int64_t first,
+	const void *data, int64_t n);
 /* An input that is filled anew before each denoising step (per_step): from
  * `rows`, f32 [steps, ...], which must last until the run has ended; or, when
  * that is NULL, with normal deviates of (seed, name, step).  So it is in any
  * case, with seed 0, unless this is called. */
 void vm_step_input(Vm *vm, const char *name, const float *rows, uint64_t seed);
 int vm_run(Vm *vm);
-/* Memory of an output after vm_run. */
-const void *vm_output(Vm *vm, const char *name, const PlanPort **port);
+/* Elements [first, first + n) of an output after vm_run. */
+int vm_read_output(Vm *vm, const PlanPort *port, int64_t first, void *data,
+	int64_t n);
 const char *vm_error(const Vm *vm);
 const VmTimes *vm_times(const Vm *vm);
 void vm_close(Vm *vm);

@@ -58,11 +58,13 @@ generate_inputs(Bench *b, uint64_t seed)
 {
 	const Plan *p = b->plan;
 	int64_t limit = token_limit(p);
+	Arena a = {0};
 	for (uint32_t i = 0; i < p->n_inputs; i++) {
-		const PlanPort *port;
 		const char *name = p->strings + p->inputs[i].name;
-		char *dst = vm_input(b->vm, name, &port);
+		const PlanPort *port = vm_input(b->vm, name);
 		int64_t n = port_elements(port);
+		char *dst = arena_array(&a, (size_t)n,
+			(size_t)dtype_bytes((DType)port->dtype));
 		for (int64_t k = 0; k < n; k++) {
 			int32_t id = (int32_t)(k * 7919 % limit);
 			float x;
@@ -81,8 +83,11 @@ generate_inputs(Bench *b, uint64_t seed)
 		if (port->dtype == DT_F32)
 			philox_normal(seed, philox_stream(name),
 				(float *)dst, n);
+		if (vm_write_input(b->vm, port, 0, dst, n) != EXIT_OK)
+			die("generate_inputs", "%s", vm_error(b->vm));
 		vm_step_input(b->vm, name, NULL, seed);
 	}
+	arena_free(&a);
 }
 
 static void

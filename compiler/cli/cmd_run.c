@@ -101,12 +101,13 @@ write_outputs(Run *r)
 	if (!path)
 		return;
 	for (uint32_t i = 0; i < p->n_outputs; i++) {
-		const char *name = p->strings + p->outputs[i].name;
 		const PlanPort *port = &p->outputs[i];
-		const void *data = vm_output(r->vm, name, &port);
+		void *data = port_read(&r->arena, r->vm, port);
+		if (!data)
+			fatal(EXIT_DEVICE, "%s", vm_error(r->vm));
 		if (!port_tensor(p, port, data, &out[i]))
 			fatal(EXIT_PLAN, "output '%s' has more than eight axes",
-				name);
+				p->strings + port->name);
 	}
 	int code = tensors_write(path, out, p->n_outputs, r->error);
 	if (code != EXIT_OK)

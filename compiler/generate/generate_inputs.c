@@ -152,40 +152,38 @@ guidance_at(const Job *job, int64_t i, int64_t n)
 	return r->min_guidance + way * (r->max_guidance - r->min_guidance);
 }
 
-/* Numbers that come from the run file. */
+/* n elements of an input of f32 or i32; nothing where there is no such input, or
+ * nothing to put there. */
 static int
-fill_settings(const Job *job, Vm *vm, char *err)
+fill_input(Vm *vm, const char *name, const void *from, char *err)
 {
-	const RunFile *r = job->run;
-	const PlanPort *port;
-	float *guidance = vm_input(vm, "guidance", &port);
-	if (guidance && port->dtype != DT_F32)
-		return fail(err, EXIT_SOURCE, "the pipeline's input 'guidance' "
-			"is not f32");
-	int64_t n = guidance ? port_elements(port) : 0;
-	for (int64_t i = 0; i < n; i++)
-		guidance[i] = (float)guidance_at(job, i, n);
-	float *ids = vm_input(vm, "time_ids", &port);
-	if (ids && (port->dtype != DT_F32 || port_elements(port) != 3))
-		return fail(err, EXIT_SOURCE, "the pipeline's input 'time_ids' "
-			"is not f32 of three numbers");
-	if (ids) {
-		ids[0] = (float)(job->fps - 1);
-		ids[1] = (float)r->motion_bucket;
-		ids[2] = (float)r->noise_aug;
-	}
-	return EXIT_OK;
+	const PlanPort *port = vm_input(vm, name);
+	int code = port && from ? vm_write_input(vm, port, 0, from,
+		port_elements(port)) : EXIT_OK;
+	return code ? fail(err, code, "%s", vm_error(vm)) : code;
 }
 
-/* n elements of four bytes each to an input, where there is one of the name and
- * something to put there. */
-static void
-fill_input(Vm *vm, const char *name, const void *from)
+/* Numbers that come from the run file. */
+static int
+fill_settings(Arena *a, const Job *job, Vm *vm, char *err)
 {
-	const PlanPort *port;
-	void *to = vm_input(vm, name, &port);
-	if (to && from)
-		memcpy(to, from, (size_t)port_elements(port) * 4);
+	const RunFile *r = job->run;
+	const PlanPort *guidance = vm_input(vm, "guidance");
+	const PlanPort *ids = vm_input(vm, "time_ids");
+	const float numbers[3] = {(float)(job->fps - 1),
+		(float)r->motion_bucket, (float)r->noise_aug};
+	if (guidance && guidance->dtype != DT_F32)
+		return fail(err, EXIT_SOURCE, "the pipeline's input 'guidance' "
+			"is not f32");
+	if (ids && (ids->dtype != DT_F32 || port_elements(ids) != 3))
+		return fail(err, EXIT_SOURCE, "the pipeline's input 'time_ids' "
+			"is not f32 of three numbers");
+	int64_t n = guidance ? port_elements(guidance) : 0;
+	float *weight = arena_array(a, (size_t)n, sizeof *weight);
+	for (int64_t i = 0; i < n; i++)
+		weight[i] = (float)guidance_at(job, i, n);
+	int code = fill_input(vm, "guidance", weight, err);
+	return code ? code : fill_input(vm, "time_ids", numbers, err);
 }
 
 int
@@ -193,10 +191,13 @@ job_fill(Arena *a, const Job *job, const Plan *p, Vm *vm, JobInputs *in,
 	char *err)
 {
 	Plan q = other_inputs(a, p);
-	fill_input(vm, "tokens", in->tokens);
-	fill_input(vm, "image", in->image);
-	fill_input(vm, "clip_image", in->clip_image);
-	int code = fill_settings(job, vm, err);
+	int code = fill_input(vm, "tokens", in->tokens, err);
+	if (!code)
+		code = fill_input(vm, "image", in->image, err);
+	if (!code)
+		code = fill_input(vm, "clip_image", in->clip_image, err);
+	if (!code)
+		code = fill_settings(a, job, vm, err);
 	return code ? code : inputs_fill(&q, vm, &in->noise,
 		(uint64_t)job->run->seed, err, GENERATE_ERR);
 }

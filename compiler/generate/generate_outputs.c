@@ -89,12 +89,12 @@ job_writable(const Job *job, char *err)
 
 /* ---- after it ---- */
 
-/* An output as f32, from the arena when it is not in it already; NULL: there
- * is none of this name. */
+/* An output as f32, from the arena; NULL: there is none of this name. */
 static const float *
 as_floats(Arena *a, Vm *vm, const char *name, const PlanPort **port)
 {
-	const void *data = vm_output(vm, name, port);
+	*port = vm_output(vm, name);
+	const void *data = *port ? port_read(a, vm, *port) : NULL;
 	if (!data || (*port)->dtype == DT_F32)
 		return data;
 	int64_t n = port_elements(*port);

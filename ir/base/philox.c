@@ -91,9 +91,16 @@ box_muller(uint32_t word0, uint32_t word1, float out[2])
 void
 philox_normal(uint64_t seed, uint64_t stream, float *x, int64_t n)
 {
+	philox_normal_from(seed, stream, 0, x, n);
+}
+
+void
+philox_normal_from(uint64_t seed, uint64_t stream, int64_t first, float *x,
+	int64_t n)
+{
 	uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
 	for (int64_t i = 0; i < n; i += 4) {
-		uint64_t block = (uint64_t)i / 4;
+		uint64_t block = (uint64_t)(first + i) / 4;
 		uint32_t counter[4] = {
 			(uint32_t)block, (uint32_t)(block >> 32),
 			(uint32_t)stream, (uint32_t)(stream >> 32),

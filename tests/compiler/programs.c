@@ -1,17 +1,17 @@
 /* programs.c - random programs in the language, compiled for every goal and run
  * on generated weights: the bits of the result do not depend on loops, order,
- * places, or on when weights are loaded.  Memory is poisoned where values die,
- * and the arena that was used is the one that was planned.
+ * places, or on when weights are loaded, nor on how far the device is behind.
+ * Memory is poisoned where values die, and the arena that was used is the one
+ * that was planned.
  *
  *   programs [COUNT [SEED]]      more of them, by hand
  */
 #include "compiler/compiler.h"
-#include "tests/lib/test.h"
-
-#include "tests/lib/random_source.h"
-#include "vm/vm.h"
-#include "kernels/kernels.h"
 #include "ir/base/philox.h"
+#include "tests/lib/async_device.h"
+#include "tests/lib/random_source.h"
+#include "tests/lib/test.h"
+#include "vm/vm.h"
 
 /* ---- compiling and running ---- */
 
@@ -29,7 +29,7 @@ typedef struct Outcome {
 	uint32_t groups;
 } Outcome;
 
-static int64_t groups, streamed, in_place;
+static int64_t groups, streamed, in_place, deaf_differs;
 
 static Plan *
 compile(Arena *a, const char *path, const Kind *kind, SliceGoal goal,
@@ -70,43 +70,77 @@ port_size(const PlanPort *port)
 	return n;
 }
 
-static void
-run(Arena *a, const Plan *p, Outcome *out)
+static int
+fill_inputs(Arena *a, const Plan *p, Vm *vm)
 {
-	const PlanPort *port;
-	VmOptions o = {.threads = 2, .poison = true};
+	int code = EXIT_OK;
+	for (uint32_t i = 0; code == EXIT_OK && i < p->n_inputs; i++) {
+		const PlanPort *port = &p->inputs[i];
+		int64_t n = (int64_t)port_size(port)
+			/ dtype_bytes((DType)port->dtype);
+		float *noise = arena_array(a, (size_t)n, sizeof *noise);
+		void *x = arena_array(a, (size_t)n, sizeof *noise);
+		philox_normal(7, philox_stream(p->strings + port->name), noise,
+			n);
+		convert((DType)port->dtype, x, DT_F32, noise, n);
+		code = vm_write_input(vm, port, 0, x, n);
+	}
+	return code;
+}
+
+static void
+read_outputs(Arena *a, const Plan *p, Vm *vm, Outcome *out)
+{
+	size_t at = 0;
+	for (uint32_t i = 0; i < p->n_outputs; i++)
+		out->n += port_size(&p->outputs[i]);
+	out->bytes = arena_alloc(a, out->n);
+	for (uint32_t i = 0; i < p->n_outputs; i++) {
+		const PlanPort *port = &p->outputs[i];
+		size_t n = port_size(port);
+		vm_read_output(vm, port, 0, out->bytes + at,
+			(int64_t)n / dtype_bytes((DType)port->dtype));
+		at += n;
+	}
+}
+
+/* Runs the plan on a device, NULL: the plan's own. */
+static void
+run(Arena *a, const Plan *p, const DeviceTable *device, Outcome *out)
+{
+	VmOptions o = {.device = device, .threads = 2, .poison = true};
 	Vm *vm = vm_open(p, &o);
 	int code = vm_bind(vm, weights_generated(a, p, 1));
-	for (uint32_t i = 0; code == EXIT_OK && i < p->n_inputs; i++) {
-		const char *name = p->strings + p->inputs[i].name;
-		float *x = vm_input(vm, name, &port);
-		int64_t n = 1;
-		for (int k = 0; k < AXIS_MAX; k++)
-			n *= port->axes >> k & 1 ? port->n[k] : 1;
-		float *noise = arena_array(a, (size_t)n, sizeof *noise);
-		philox_normal(7, philox_stream(name), noise, n);
-		convert((DType)port->dtype, x, DT_F32, noise, n);
-	}
+	if (code == EXIT_OK)
+		code = fill_inputs(a, p, vm);
 	code = code == EXIT_OK ? vm_run(vm) : code;
 	CHECK(code == EXIT_OK, "%s", vm_error(vm));
-	for (int turn = 0; turn < 2; turn++) {
-		size_t at = 0;
-		for (uint32_t i = 0; i < p->n_outputs; i++) {
-			const void *y = vm_output(vm, p->strings
-				+ p->outputs[i].name, &port);
-			size_t n = port_size(port);
-			if (turn)
-				memcpy(out->bytes + at, y, n);
-			at += n;
-		}
-		out->n = at;
-		if (!turn)
-			out->bytes = arena_alloc(a, at);
-	}
+	read_outputs(a, p, vm, out);
 	CHECK(vm_times(vm)->measured_peak_bytes == p->head.arena_bytes,
 		"planned %lld, measured %lld", (long long)p->head.arena_bytes,
 		(long long)vm_times(vm)->measured_peak_bytes);
 	vm_close(vm);
+}
+
+/* On a device that is behind; one that waits for nothing shows that it would
+ * be noticed. */
+static void
+run_behind(Arena *a, const Plan *p, const Outcome *want)
+{
+	for (int when = ASYNC_EAGER; when <= ASYNC_RANDOM; when++) {
+		Outcome got = {0};
+		async_when = (AsyncWhen)when;
+		run(a, p, &device_async, &got);
+		CHECK(got.n == want->n && !memcmp(got.bytes, want->bytes,
+			got.n), "other bits on a device that is behind (%d)",
+			when);
+	}
+	Outcome deaf = {0};
+	async_when = ASYNC_LAZY;
+	async_deaf = true;
+	run(a, p, &device_async, &deaf);
+	async_deaf = false;
+	deaf_differs += memcmp(deaf.bytes, want->bytes, deaf.n) != 0;
 }
 
 static bool
@@ -118,7 +152,8 @@ outcome(Arena *a, const char *path, const Kind *kind, SliceGoal goal,
 		return false;
 	*out = (Outcome){.height = p->head.arena_bytes, .groups = p->n_groups};
 	count_plan(p);
-	run(a, p, out);
+	run(a, p, NULL, out);
+	run_behind(a, p, out);
 	return true;
 }
 
@@ -199,9 +234,12 @@ main(int argc, char **argv)
 	for (size_t i = 0; argc == 1 && i < COUNT_OF(found); i++)
 		try_program(found[i], path);
 	printf("# %llu random programs, 5 or 8 plans each: %lld loops over slices, %lld "
-		"loads beside kernels, %lld results in place\n",
+		"loads beside kernels, %lld results in place, %lld plans "
+		"notice a device that does not wait\n",
 		(unsigned long long)count, (long long)groups,
-		(long long)streamed, (long long)in_place);
-	CHECK(count < 20 || (groups > 0 && streamed > 0 && in_place > 0));
+		(long long)streamed, (long long)in_place,
+		(long long)deaf_differs);
+	CHECK(count < 20 || (groups > 0 && streamed > 0 && in_place > 0
+		&& deaf_differs > 0));
 	return test_end();
 }

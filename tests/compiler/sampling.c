@@ -112,18 +112,17 @@ run(const Plan *p, const float *noise, const float *each, uint64_t seed,
 	VmOptions o = {.threads = 2, .poison = true};
 	Vm *vm = vm_open(p, &o);
 	int code = vm_bind(vm, NULL);
-	float *x = code ? NULL : vm_input(vm, "noise", NULL);
-	if (x)
-		memcpy(x, noise, N * sizeof *x);
+	const PlanPort *x = vm_input(vm, "noise");
+	const PlanPort *y = vm_output(vm, "latents");
+	if (!code && x)
+		code = vm_write_input(vm, x, 0, noise, N);
 	vm_step_input(vm, "step_noise", each, seed);
 	code = code ? code : vm_run(vm);
 	CHECK(!code, "%s", vm_error(vm));
-	const PlanPort *port;
-	const void *y = code ? NULL : vm_output(vm, "latents", &port);
-	if (y)
-		memcpy(latents, y, p->head.steps * sizeof *latents);
+	if (!code && y)
+		code = vm_read_output(vm, y, 0, latents, p->head.steps * N);
 	vm_close(vm);
-	return y != NULL;
+	return y && !code;
 }
 
 static bool

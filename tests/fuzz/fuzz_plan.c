@@ -97,7 +97,7 @@ run(Arena *a, const Plan *p, const CheckStats *stats)
 	Vm *vm = vm_open(p, &o);
 	int code = vm_bind(vm, w);
 	for (uint32_t i = 0; code == EXIT_OK && i < p->n_inputs; i++)
-		if (!vm_input(vm, p->strings + p->inputs[i].name, NULL))
+		if (!vm_input(vm, p->strings + p->inputs[i].name))
 			abort();
 	if (code == EXIT_OK)
 		code = vm_run(vm);

@@ -42,6 +42,17 @@ run_model() {
 		>"$work/err" 2>&1
 }
 
+# The same plan on a device that is behind: the same bits.
+run_behind() {
+	for when in eager lazy random; do
+		"$BUILD/tests/tools/run_async" "$work/plan.slb" "$dir/$weights" \
+			"$dir/in.safetensors" "$work/async.safetensors" $when \
+			2>"$work/err" || { bad="it fails $when"; return 1; }
+		cmp "$got" "$work/async.safetensors" \
+			|| { bad="other bits $when"; return 1; }
+	done
+}
+
 # A model in each storage type: within that type's limit of the recorded output,
 # and the same bits however it is sliced.
 model_case() {
@@ -64,6 +75,7 @@ model_case() {
 			run_model "$@" || bad="$dtype $how: it fails"
 			cmp "$got" "$work/$dtype--unsliced.safetensors" \
 				|| bad="$dtype $how: other bits than unsliced"
+			[ $dtype != f32 ] || run_behind || bad="$how: $bad"
 		done
 		"$compare" "$got" "$dir/out.safetensors" $output \
 			--limit $limit >"$work/error" 2>&1 \

@@ -208,6 +208,14 @@ affine_at(const Affine *a, const int64_t *r)
 	return v;
 }
 
+/* Whether the `load` at `pc` is waited for by the next instruction. */
+static inline bool
+plan_waits_at_once(const Plan *p, uint32_t pc)
+{
+	return pc + 1 < p->n_code && p->code[pc + 1].op == CTL_wait
+		&& p->code[pc + 1].a == p->code[pc].a;
+}
+
 /* ---- errors: text of what was refused, and where ---- */
 typedef struct PlanError {
 	char text[512];

@@ -1,4 +1,4 @@
-/* loader.h - private to exec.c: weights that are read while kernels run.
+/* loader.h - private to cpu.c: weights that are read while kernels run.
  *
  * `load w` puts a weight into a queue, `wait w` blocks until it is there.  One
  * thread takes them in order; it packs with that one thread, so that it takes
@@ -8,7 +8,7 @@
 #ifndef SLUICE_LOADER_H
 #define SLUICE_LOADER_H
 
-#include "vm/vm.h"
+#include "vm/weights/weights.h"
 
 typedef struct Loader Loader;
 

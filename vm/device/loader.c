@@ -5,7 +5,7 @@
  * remembers the number of its last one.  All fields are under the mutex but
  * those that never change.
  */
-#include "vm/loader.h"
+#include "vm/device/loader.h"
 
 #include <pthread.h>
 #include <string.h>
