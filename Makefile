@@ -29,7 +29,7 @@ LDLIBS    = -lyaml -lpng -ljpeg -lwebp -lwebpdemux -lwebpmux -lgif -lxxhash \
 	-lutf8proc -lpthread -ldl -lm
 # The kernels' arithmetic: vectorised, but no reassociation and no contraction,
 # so that a slice has the bits of the whole.  They are built once for each level
-# of instruction sets; kernels/target.c picks one at run time.
+# of instruction sets; kernels/cpu_level.c picks one at run time.
 KERNEL_FLAGS = -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math
 MACHINE     := $(shell $(CC) -dumpmachine 2>/dev/null || uname -m)
 LEVELS      := base $(if $(filter x86_64%,$(MACHINE)),avx2 avx512)

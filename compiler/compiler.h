@@ -8,6 +8,7 @@
 
 #include "compiler/frontier.h"
 #include "ir/ir.h"
+#include "kernels/target.h"
 #include "lang/lang.h"
 #include "vm/plan/plan.h"
 
@@ -21,7 +22,7 @@ typedef enum SliceGoal {
 
 typedef struct CompileOptions {
 	LangOptions lang;
-	const char *device;     /* "cpu" */
+	const Target *target;   /* NULL: the CPU */
 	int threads;            /* that workspaces are made for; 0: 8 */
 	SliceGoal goal;
 	int64_t budget;         /* bytes, with SLICE_BUDGET */

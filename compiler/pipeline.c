@@ -79,6 +79,7 @@ program_new(Arena *a, const CompileOptions *o)
 	Program *p = arena_alloc(a, sizeof *p);
 	p->arena = a;
 	p->options = o;
+	p->target = o->target ? o->target : &target_cpu;
 	p->threads = o->threads ? o->threads : THREADS_DEFAULT;
 	p->compile_start = now_seconds();
 	return p;

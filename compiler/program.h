@@ -80,6 +80,7 @@ typedef struct Program {
 	Arena *arena;
 	const CompileOptions *options;
 	Graph *graph;
+	const Target *target;
 	int threads;
 	Vec(uint32_t) order;    /* nodes that have an instruction */
 	bool order_proven;      /* no order needs less without loops */

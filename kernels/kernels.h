@@ -59,7 +59,7 @@ typedef KStatus (*Kernel)(const Ctx *ctx, const Operand *args,
 		const Attr *attr);
 #include "ir/ops.def"
 
-/* The CPU's kernel of an op; NULL for leaves, views and copies.  (target.c) */
+/* The CPU's kernel of an op; NULL for leaves, views and copies.  (cpu_level.c) */
 Kernel cpu_kernel(Op op);
 
 /* Bytes of workspace that `op` needs on the CPU for these operands (data
@@ -93,7 +93,7 @@ MatrixLayout matrix_layout(Op op, const Operand *args, const Attr *attr);
  * are equal. */
 void convert(DType to, void *dst, DType from, const void *src, int64_t n);
 
-/* ---- levels (target.c) ----
+/* ---- levels (cpu_level.c) ----
  * The kernels are built once for each level of instruction sets; every level
  * with fused multiply-adds gives the same bits. */
 

@@ -72,15 +72,15 @@ void
 source_options(const Args *args, Arena *a, CompileOptions *o)
 {
 	const char *dtype = arg(args, "dtype"), *device = arg(args, "device");
-	*o = (CompileOptions){.device = "cpu", .dump = arg(args, "dump")};
+	*o = (CompileOptions){.dump = arg(args, "dump")};
 	o->lang.path = args->operands.at[0];
 	o->lang.model = arg(args, "model");
 	o->lang.dtype = dtype ? dtype_find(dtype) : DT_F32;
 	if (o->lang.dtype == DT_COUNT || o->lang.dtype == DT_I32)
 		fatal(EXIT_USAGE, "--dtype: '%s' is none of f32, f16, bf16", dtype);
-	if (device && strcmp(device, "cpu"))
-		fatal(EXIT_USAGE, "--device: '%s' is no target of this build: cpu",
-			device);
+	if (device && !(o->target = target_find(device)))
+		fatal(EXIT_USAGE, "--device: '%s' is no target of this build: %s",
+			device, target_names());
 	o->lang.ndefine = arg_list(args, "define", a, &o->lang.define);
 	o->threads = (int)arg_integer(args, "threads", 0, 1, THREADS_MAX);
 	const char *letters = compile_dump_letters(a);

@@ -409,7 +409,7 @@ emit_head(Emitter *e)
 	h->dtype = p->graph->dtype;
 	h->ops_hash = ops_hash();
 	h->name = emit_string(e, p->graph->name);
-	h->target = emit_string(e, p->options->device);
+	h->target = emit_string(e, p->target->name);
 	h->threads = (uint32_t)p->threads;
 	h->steps = (uint32_t)p->graph->steps;
 	h->order_proven = p->order_proven;

@@ -315,7 +315,7 @@ job_make(Arena *a, const RunFile *run, int threads, Job *out, char *err)
 {
 	*out = (Job){.run = run};
 	out->compile = (CompileOptions){
-		.device = "cpu", .threads = threads,
+		.threads = threads,
 		.goal = run->memory ? SLICE_BUDGET : SLICE_DEFAULT,
 		.budget = run->memory,
 	};

@@ -345,7 +345,7 @@ lifetimes(Live *l)
 
 /* ---- workspaces ---- */
 
-/* An operand without bytes, for cpu_work_bytes. */
+/* An operand without bytes, for Target.work_bytes. */
 static Operand
 shape_operand(const Graph *g, uint32_t id)
 {
@@ -377,7 +377,7 @@ node_work_bytes(const Program *p, uint32_t node)
 	args[0] = shape_operand(p->graph, node);
 	for (int k = 0; k < n->nin; k++)
 		args[1 + k] = shape_operand(p->graph, n->in[k]);
-	return cpu_work_bytes(n->op, args, &n->attr, p->threads);
+	return p->target->work_bytes(n->op, args, &n->attr, p->threads);
 }
 
 static void

@@ -343,7 +343,7 @@ try_program(uint64_t seed)
 	write_source(s, path);
 	CompileOptions o = {.lang = {.path = path, .dtype = DT_F16,
 			.model = strstr(s->text, "pipeline") ? "loop" : "random"},
-		.device = "cpu", .threads = 1};
+		.threads = 1};
 	Program *p = program_order(&a, &o, &code);
 	CHECK(p, "seed %llu", (unsigned long long)seed);
 	if (!p)

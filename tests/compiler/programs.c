@@ -39,7 +39,7 @@ compile(Arena *a, const char *path, const Kind *kind, SliceGoal goal,
 	CompileOptions o = {.lang = {.path = path, .dtype = kind->dtype,
 			.model = kind->steps ? "loop" : "random",
 			.keep_latents = kind->latents},
-		.device = "cpu", .goal = goal, .budget = budget, .threads = 2};
+		.goal = goal, .budget = budget, .threads = 2};
 	int code = compile_source(a, &o, &plan);
 	CHECK(code == EXIT_OK, "compiling for goal %d: exit code %d", (int)goal,
 		code);

@@ -34,7 +34,7 @@ compile(const Json *config, SliceGoal goal)
 	CompileOptions o = {.lang = {.path = "p.slu", .text = program,
 			.size = strlen(program), .model = "p", .dtype = DT_F32,
 			.config = &c, .nconfig = 1, .keep_latents = true},
-		.device = "cpu", .goal = goal, .threads = 2};
+		.goal = goal, .threads = 2};
 	int code = compile_source(&arena, &o, &p);
 	CHECK(code == EXIT_OK, "exit code %d", code);
 	return p;

@@ -205,7 +205,7 @@ count_model(const char *path, const char *config, DType dtype, SliceGoal goal,
 	const char *text = arena_read_file(&arena, config, 1 << 20, &size);
 	const Json *json = text ? json_parse(&arena, text, size, 16, &e) : NULL;
 	LangConfig c = {"", config, json, false};
-	CompileOptions o = {.device = "cpu", .threads = 2, .goal = goal, .lang = {
+	CompileOptions o = {.threads = 2, .goal = goal, .lang = {
 		.path = path, .dtype = dtype, .define = define,
 		.ndefine = ndefine, .config = &c, .nconfig = 1}};
 	CHECK(json, "%s", config);

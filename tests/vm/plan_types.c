@@ -56,6 +56,7 @@ test_sample(void)
 	CHECK(plan_format(good.p, &e) && plan_verify(good.p, &e), "%s", e.text);
 	sample_free(&good);
 	test("messages name instruction, op and scope");
+	BREAK(p->head.target = p->head.name, "compiled for 'test'");
 	BREAK(*operand(p, s.copy, 1) = NONE, "instruction 16 (copy, scope): ");
 }
 

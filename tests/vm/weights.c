@@ -80,6 +80,7 @@ matrix(Maker *m, const char *component, const char *name, DType dtype,
 static const Plan *
 made(Maker *m)
 {
+	m->plan.head.target = string(m, "cpu");
 	m->plan.strings = m->strings.at;
 	m->plan.n_strings = (uint32_t)m->strings.n;
 	m->plan.buffers = m->buffers.at;

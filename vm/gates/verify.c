@@ -450,7 +450,11 @@ bool
 plan_verify(const Plan *p, PlanError *e)
 {
 	Arena a = {0};
-	Verify v = {.p = p, .e = e, .weight_of = find_weights(p, &a),
+	const char *target = p->strings + p->head.target;
+	if (!target_find(target))
+		return plan_fail(e, "compiled for '%.60s', this build runs "
+			"plans for: %s", target, target_names());
+	Verify v = {.p = p, .target = target_find(target), .e = e, .weight_of = find_weights(p, &a),
 		.budget = WINDOWS_MAX};
 	bool ok = verify_code(&v);
 	arena_free(&a);

@@ -9,6 +9,7 @@
 
 #include "vm/plan/format.h"
 #include "vm/gates/gates.h"
+#include "kernels/target.h"
 
 /* One view of an operand; axes that it lacks have no dim. */
 typedef struct Part {
@@ -26,6 +27,7 @@ typedef struct Arg {
 
 typedef struct Verify {
 	const Plan *p;
+	const Target *target;
 	PlanError *e;
 	const uint32_t *weight_of;      /* by buffer: index of the weight that
 	                                   it holds, PLAN_NONE */

@@ -92,7 +92,7 @@ check_work(const Verify *v)
 	Operand args[OPERANDS_MAX + 1];
 	for (int i = 0; i <= nin; i++)
 		args[i] = shape_of(v, &v->arg[i]);
-	int64_t need = cpu_work_bytes(v->op, args, v->attr,
+	int64_t need = v->target->work_bytes(v->op, args, v->attr,
 		(int)v->p->head.threads), have = 0;
 	const Arg *w = &v->arg[nin + 1];
 	if (w->parts) {

@@ -82,9 +82,6 @@ check_header(const Plan *p, PlanError *e)
 	if (!name_ok(p, h->name) || !name_ok(p, h->target)
 		|| !name_ok(p, h->profile))
 		return plan_fail(e, "header: a name is outside the strings");
-	if (strcmp(p->strings + h->target, "cpu"))
-		return plan_fail(e, "compiled for '%.60s', this build runs "
-			"plans for 'cpu'", p->strings + h->target);
 	for (int i = 0; i < AXIS_MAX; i++)
 		if (!name_ok(p, h->axis_name[i]))
 			return plan_fail(e, "header: the name of axis %d is "

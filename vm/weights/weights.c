@@ -5,8 +5,8 @@
  */
 #include "vm/weights/weights_match.h"
 #include "vm/weights/tensors.h"
-#include "kernels/kernels.h"
 #include "kernels/sinusoid.h"
+#include "kernels/target.h"
 #include "ir/base/philox.h"
 
 #include <math.h>
@@ -23,6 +23,7 @@ enum {
 };
 
 struct WeightSource {
+	const Target *target;   /* whose layout matrices are packed in */
 	bool generated;
 	uint64_t seed;
 	Component *component;
@@ -131,6 +132,7 @@ first_bad(DType to, DType from, const char *src, int64_t n)
 /* A weight on its way: `count` units from `first` on lie in the staging block
  * as elements of type `from`. */
 typedef struct Load {
+	const Target *target;
 	const PlanWeight *w;
 	Unit unit;
 	DType from, to;
@@ -192,7 +194,7 @@ store(const Load *l, int64_t from, int64_t to)
 			.cols = {l->w->cols[0], l->w->cols[1]},
 			.taps = l->w->taps,
 		};
-		pack_rows(&m, l->to, l->dst, l->from, src, row, to - from);
+		l->target->pack_rows(&m, l->to, l->dst, l->from, src, row, to - from);
 	} else {
 		convert(l->to, l->dst + row * dtype_bytes(l->to), l->from, src,
 			n);
@@ -332,7 +334,7 @@ weights_load(WeightSource *s, Threads *team, const Plan *p, uint32_t w,
 		return EXIT_PLAN;
 	}
 	Load l = {
-		.w = weight, .dst = dst, .staging = s->staging,
+		.target = s->target, .w = weight, .dst = dst, .staging = s->staging,
 		.unit = unit_of(weight, elements),
 		.to = (DType)p->buffers[weight->buffer].dtype,
 	};
@@ -347,6 +349,9 @@ static WeightSource *
 source_new(Arena *a, const Plan *p)
 {
 	WeightSource *s = arena_alloc(a, sizeof *s);
+	s->target = target_find(p->strings + p->head.target);
+	if (!s->target)
+		die("source_new", "the plan has not passed the gates");
 	s->staging_bytes = weights_staging_bytes(p);
 	s->staging = arena_alloc(a, (size_t)s->staging_bytes);
 	return s;
