@@ -13,20 +13,23 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_COLUMNS = 64, MAX_FILE = 1 << 30 };
+enum { MAX_COLUMNS = 64, MAX_LINE = 1 << 16, MAX_FILE = 1 << 30 };
 enum { LOWER, UPPER, SIZE, NEEDED, ALIGN = NEEDED, KNOWN };
 
 static const char *const names[KNOWN] = {"lower", "upper", "size", "align"};
 
 typedef struct Sheet {
 	Arena arena;
-	const char *path, *text, *end;
+	const char *path;
+	FILE *file;
+	size_t bytes;           /* read so far */
 	int columns;            /* of the header */
 	int where[KNOWN];       /* the columns that matter; -1: not there */
 	int dropped;            /* an old offset column, or -1 */
 	Vec(const char *) lines;        /* of the items, NUL-terminated */
 	Vec(PlaceItem) items;
-	const char *header;
+	int64_t total;          /* of their sizes and alignments */
+	const char *header;     /* NULL: not read yet */
 } Sheet;
 
 _Noreturn static void
@@ -139,46 +142,67 @@ read_item(Sheet *t, size_t number, const char *line)
 /* The engine adds sizes without looking, rounded up to alignments: their sum
  * must stay far from the limits of 64 bits. */
 static void
-check_total(const Sheet *t)
+check_total(Sheet *t, size_t number, const PlaceItem *it)
 {
 	static const int64_t most = INT64_MAX / 8;
-	int64_t total = 0;
-	for (size_t i = 0; i < t->items.n; i++) {
-		const PlaceItem *it = &t->items.at[i];
-		if (it->align > most || it->bytes > most
-			|| (total += it->bytes + 2 * it->align) > most)
-			reject(t, i + 2, 1, "the sizes and alignments up to "
-				"here add up to over 2^60");
+	if (it->align > most || it->bytes > most
+		|| (t->total += it->bytes + 2 * it->align) > most)
+		reject(t, number, 1, "the sizes and alignments up to here add "
+			"up to over 2^60");
+}
+
+/* The next line of the file in the arena, without its end; NULL at the end of
+ * the file.  What is no table is refused at its first line, however long the
+ * file is. */
+static const char *
+read_line(Sheet *t, size_t number)
+{
+	static char line[MAX_LINE];
+	size_t n = 0;
+	int c;
+	while ((c = getc_unlocked(t->file)) != EOF && c != '\n') {
+		if (!c)
+			reject(t, number, n + 1, "a NUL byte: not a CSV file");
+		if (n == MAX_LINE)
+			reject(t, number, 1, "a line of over 65536 bytes: not "
+				"a CSV file");
+		line[n++] = (char)c;
 	}
+	t->bytes += n + 1;
+	if (ferror(t->file) || t->bytes > MAX_FILE)
+		fatal(EXIT_IO, "cannot read %s: %s", t->path,
+			strerror(ferror(t->file) ? errno : EFBIG));
+	if (!n && c == EOF)
+		return NULL;
+	n -= n && line[n - 1] == '\r';
+	return arena_strndup(&t->arena, line, n);
 }
 
 static void
 read_table(Sheet *t, const char *path)
 {
-	size_t size;
-	char *s = arena_read_file(&t->arena, path, MAX_FILE, &size);
+	const char *line;
+	size_t blank = 0;       /* the number of an empty line */
 	t->path = path;
-	if (!s)
+	t->file = strcmp(path, "-") ? fopen(path, "re") : stdin;
+	if (!t->file)
 		fatal(EXIT_IO, "cannot read %s: %s", path, strerror(errno));
-	if (strlen(s) != size)
-		reject(t, 1, strlen(s) + 1, "a NUL byte: not a CSV file");
-	for (size_t number = 1; *s; number++) {
-		char *line = s;
-		size_t n = strcspn(s, "\n");
-		s += n + (s[n] == '\n');
-		line[n] = 0;
-		if (n && line[n - 1] == '\r')
-			line[n - 1] = 0;
-		if (number == 1)
+	for (size_t number = 1; (line = read_line(t, number)); number++) {
+		if (blank)
+			reject(t, blank, 1, "an empty line");
+		if (number == 1) {
 			read_header(t, line);
-		else if (*line)
+		} else if (*line) {
 			read_item(t, number, line);
-		else if (*s)
-			reject(t, number, 1, "an empty line");
+			check_total(t, number, &t->items.at[t->items.n - 1]);
+		} else {
+			blank = number;
+		}
 	}
 	if (!t->header)
 		reject(t, 1, 1, "the file is empty");
-	check_total(t);
+	if (t->file != stdin)
+		fclose(t->file);
 }
 
 /* One line without the old offset column, and with the new one. */
@@ -234,18 +258,28 @@ report(const PlaceResult *r, size_t n, int64_t capacity, bool json)
 		r->seconds);
 }
 
+/* The time for the engine: the file is written about as long as it was read. */
+static double
+seconds_left(double deadline, double begin)
+{
+	double left = deadline - 2 * (now_seconds() - begin);
+	return deadline > 0 ? fmax(left, 1e-9) : 0;
+}
+
 int
 cmd_place(int argc, char **argv)
 {
 	Args a;
 	Sheet t = {0};
+	double begin = now_seconds();
 	args_parse(&a, argc, argv, 1, 1);
 	int64_t capacity = arg_integer(&a, "capacity", 0, 1, INT64_MAX);
-	PlaceOptions o = {.capacity = capacity,
-		.deadline = arg_seconds(&a, "deadline", 10)};
+	double deadline = arg_seconds(&a, "deadline", 10);
 	const char *output = arg(&a, "output");
 	bool json = arg_flag(&a, "json");
 	read_table(&t, a.operands.at[0]);
+	PlaceOptions o = {.capacity = capacity,
+		.deadline = seconds_left(deadline, begin)};
 	PlaceResult r;
 	place(t.items.at, t.items.n, &o, &r);
 	report(&r, t.items.n, capacity, json);

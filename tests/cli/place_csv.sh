@@ -68,7 +68,28 @@ printf 'lower,upper,size\n0,1,900000000000000000\n0,1,900000000000000000\n' |
 printf 'lower,upper,size,align\n0,1,1,9223372036854775807\n' |
 	refuse "alignments that overflow" 2:1 "the sizes and alignments"
 printf 'id,lower,upper,size\n0,1,2,\0003\n' | refuse "a NUL byte" \
-	1:27 "a NUL byte"
+	2:7 "a NUL byte"
+head -c 70000 /dev/zero | tr '\0' x | refuse "a line without end" 1:1 \
+	"a line of over 65536 bytes"
+
+# what is wrong is said before the rest of the file is there: the writer of the
+# pipe lives until its reader has answered
+said()
+{
+	mkfifo "$dir/pipe"
+	{ printf "$1"; exec sleep 60; } >"$dir/pipe" &
+	writer=$!
+	"$SLUICE" place "$dir/pipe" --output "$out" 2>"$log" >"$dir/stdout"
+	code=$?
+	kill -0 $writer && kill $writer
+	alive=$?
+	rm "$dir/pipe"
+	[ $code -eq 3 ] && [ $alive -eq 0 ]
+}
+said 'a,b,c\n'
+ok "a wrong header is answered before the file is read" [ $? -eq 0 ]
+said 'lower,upper,size\n0,1,2\n3,2,1\n'
+ok "a wrong line is answered before the rest is read" [ $? -eq 0 ]
 
 "$SLUICE" place "$dir/none.csv" >"$log" 2>&1
 ok "a missing file" [ $? -eq 8 ]
