@@ -1,9 +1,11 @@
 /* place.c - the placement engine: offsets for items with known lifetimes.
  *
- * The ladder: the load bound, the greedy orders (place_greedy.c), then a search
- * for a placement at the bound, and, as long as that is not found, at heights
- * between the bound and the best one known (place_search.c).  Each rung can
- * only improve what is there, so the answer is valid whenever it ends.
+ * The ladder: the load bound, for thousands of items a pass over time
+ * (place_sweep.c), the greedy orders (place_greedy.c), the items around the
+ * largest loads before the others (place_core.c), then a search for a placement
+ * at the bound, and, as long as that is not found, at heights between the bound
+ * and the best one known (place_search.c).  Each rung can only improve what is
+ * there, so the answer is valid whenever it ends.
  */
 #include "compiler/place/place_part.h"
 
@@ -93,9 +95,11 @@ place_part_alloc(Arena *a, PlacePart *part, size_t n, int32_t sections)
 	part->hi = arena_array(a, n, sizeof *part->hi);
 	part->size = arena_array(a, n, sizeof *part->size);
 	part->align = arena_array(a, n, sizeof *part->align);
+	part->life = arena_array(a, n, sizeof *part->life);
 	part->at = arena_array(a, n, sizeof *part->at);
 	part->item = arena_array(a, n, sizeof *part->item);
 	part->load = arena_array(a, m, sizeof *part->load);
+	part->live = arena_array(a, m, sizeof *part->live);
 	part->trouble = arena_array(a, m, sizeof *part->trouble);
 }
 
@@ -104,12 +108,16 @@ place_part_measure(PlacePart *part)
 {
 	for (size_t i = 0; i < part->n; i++) {
 		part->load[part->lo[i]] += part->size[i];
-		if (part->hi[i] < part->sections)
+		part->live[part->lo[i]]++;
+		if (part->hi[i] < part->sections) {
 			part->load[part->hi[i]] -= part->size[i];
+			part->live[part->hi[i]]--;
+		}
 		part->cells += (size_t)(part->hi[i] - part->lo[i]);
 	}
 	for (int32_t s = 0; s < part->sections; s++) {
 		part->load[s] += s ? part->load[s - 1] : 0;
+		part->live[s] += s ? part->live[s - 1] : 0;
 		part->bound = max64(part->bound, part->load[s]);
 	}
 }
@@ -148,6 +156,7 @@ part_fill(Problem *p, PlacePart *part, const Event *e, size_t count,
 			section += grown;
 			grown = false;
 			part->hi[where[i]] = section;
+			part->life[where[i]] = section - part->lo[where[i]];
 		}
 	}
 	place_part_measure(part);
@@ -199,6 +208,35 @@ problem_open(Problem *p, const PlaceItem *items, size_t n, bool rounded)
 	find_load(p, e);
 }
 
+/* ---- limits ---- */
+
+bool
+place_spend(PlaceLimit *l, int64_t nodes)
+{
+	nodes = min64(nodes, l->nodes);
+	l->spent += nodes, l->nodes -= nodes;
+	l->stopped |= l->nodes <= 0;
+	return !l->stopped;
+}
+
+PlaceLimit
+place_share(const PlaceLimit *l, int64_t nodes, double seconds)
+{
+	PlaceLimit share = *l;
+	share.spent = 0;
+	share.nodes = min64(nodes, l->nodes);
+	if (l->timed)
+		share.end = fmin(l->end, now_seconds() + seconds);
+	return share;
+}
+
+void
+place_join(PlaceLimit *l, const PlaceLimit *share)
+{
+	place_spend(l, share->spent);
+	l->stopped |= share->stopped && now_seconds() > l->end;
+}
+
 /* ---- the ladder ---- */
 
 static int64_t
@@ -211,17 +249,16 @@ part_bytes(const Problem *p, const PlacePart *part)
 	return most;
 }
 
-/* Places one part; returns the lowest height not excluded (units). */
-static int64_t
-part_place(Problem *p, PlacePart *part, int64_t target, PlaceLimit *limit)
+int64_t
+place_part(Arena *a, PlacePart *part, int64_t target, PlaceLimit *limit)
 {
 	PlaceBundles bundles = {0};
-	bool bundled = place_bundle(&p->arena, part, &bundles);
+	bool bundled = place_bundle(a, part, &bundles);
 	if (bundled) {
-		place_greedy(&bundles.part, target);
+		place_greedy(&bundles.part, target, limit);
 		place_unbundle(part, &bundles);
 	} else {
-		place_greedy(part, target);
+		place_greedy(part, target, limit);
 	}
 	return place_climb(part, bundled ? &bundles : NULL, target, limit);
 }
@@ -246,7 +283,7 @@ place_parts(Problem *p, int64_t capacity, PlaceLimit *limit)
 		target = max64(target, p->parts[i].bound);
 	for (size_t i = 0; i < p->part_count; i++) {
 		PlacePart *part = &p->parts[i];
-		int64_t least = part_place(p, part, target, limit);
+		int64_t least = place_part(&p->arena, part, target, limit);
 		height = max64(height, part_bytes(p, part));
 		p->least = max64(p->least, exact ? least * p->unit
 			: (least - 1) * p->unit + 1);
@@ -294,6 +331,7 @@ place(PlaceItem *items, size_t n, const PlaceOptions *o, PlaceResult *result)
 		return;
 	check_items(items, n);
 	PlaceLimit limit = {.end = begin + o->deadline,
+		.timed = o->deadline > 0 && !o->nodes,
 		.nodes = o->nodes ? o->nodes : INT64_MAX,
 		.stopped = !(o->deadline > 0)};
 	if (!place_in_units(items, n, true, o->capacity, &limit, result))

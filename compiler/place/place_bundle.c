@@ -15,6 +15,7 @@ enum { LEAST_SHARE = 8 };
 
 typedef struct Lifetime {
 	int32_t lo, hi;
+	int64_t life;
 	uint32_t i;
 } Lifetime;
 
@@ -26,6 +27,8 @@ compare_lifetimes(const void *pa, const void *pb)
 		return a->lo < b->lo ? -1 : 1;
 	if (a->hi != b->hi)
 		return a->hi < b->hi ? -1 : 1;
+	if (a->life != b->life)
+		return a->life > b->life ? -1 : 1;
 	return a->i < b->i ? -1 : a->i > b->i;
 }
 
@@ -38,7 +41,7 @@ list_lifetimes(Arena *a, const PlacePart *p)
 	for (uint32_t i = 0; i < p->n; i++) {
 		if (p->align[i] > 1)
 			return NULL;
-		t[i] = (Lifetime){p->lo[i], p->hi[i], i};
+		t[i] = (Lifetime){p->lo[i], p->hi[i], p->life[i], i};
 	}
 	qsort(t, p->n, sizeof *t, compare_lifetimes);
 	size_t same = 0;
@@ -65,10 +68,11 @@ place_bundle(Arena *a, const PlacePart *p, PlaceBundles *b)
 			q->align[n++] = 1;
 		}
 		b->of[i] = n - 1;
+		q->life[n - 1] = max64(q->life[n - 1], p->life[i]);
 		b->above[i] = q->size[n - 1];
 		q->size[n - 1] += p->size[i];
 	}
-	q->n = n;
+	q->n = n, q->first = p->first;
 	place_part_measure(q);
 	return true;
 }

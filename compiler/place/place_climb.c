@@ -9,15 +9,15 @@
  */
 #include "compiler/place/place_part.h"
 
-enum { FLAVOURS = 8, STEPS = 8, MOST_ROUNDS = 30 };
-/* Beyond this (4 bytes each) a search would rather need memory than time. */
-static const size_t MAX_CELLS = (size_t)1 << 27;
+enum { FLAVOURS = 8, STEPS = 8, AHEAD = 3, MOST_ROUNDS = 30 };
+/* With more cells the cores of a part are searched before the part. */
+static const size_t LARGE = (size_t)1 << 17;
 
 typedef struct Climb {
 	PlacePart *part;
 	PlaceBundles *bundles;  /* or NULL */
 	int64_t target;         /* part->height is to come down to this */
-	int64_t round;
+	int round;
 	PlaceLimit *limit;
 } Climb;
 
@@ -52,7 +52,7 @@ search_height(Climb *c, PlacePart *view, int64_t height, int flavours,
 	if (nodes < (int64_t)view->n)
 		return PLACE_STOPPED;
 	for (int k = 0; k < flavours && !c->limit->stopped; k++) {
-		int flavour = (int)(c->round * flavours + k) % FLAVOURS;
+		int flavour = (c->round * flavours + c->part->first + k) % FLAVOURS;
 		PlaceFound found = place_search(view, height, flavour, nodes,
 			c->limit);
 		if (found == PLACE_NONE)
@@ -82,27 +82,57 @@ search_round(Climb *c, PlacePart *view, int64_t *least)
 	}
 }
 
+/* The rounds of the cores are AHEAD of those of the whole part, as they cost
+ * less. */
+static void
+climb_cores(Climb *c, int64_t *least)
+{
+	int round = c->round ? c->round + AHEAD : 0;
+	for (; round <= c->round + AHEAD && !c->limit->stopped
+		&& c->part->height > c->target; round++) {
+		*least = max64(*least, place_cores(c->part, c->target, round,
+			c->limit));
+		c->target = max64(c->target, *least);
+	}
+}
+
+/* One round over all that there is; false when nothing was left to try. */
+static bool
+climb_round(Climb *c, int64_t *least, int64_t *bundles_least)
+{
+	PlacePart *p = c->part;
+	if (p->cells > LARGE && !p->is_core) {
+		climb_cores(c, least);
+		place_greedy_rest(p, c->target, c->limit);
+	}
+	if (p->cells > PLACE_HUGE)
+		return c->round < MOST_ROUNDS && !p->is_core;
+	if (c->bundles)
+		search_round(c, &c->bundles->part, bundles_least);
+	search_round(c, p, least);
+	c->target = max64(c->target, *least);
+	return true;
+}
+
 int64_t
 place_climb(PlacePart *p, PlaceBundles *bundles, int64_t target,
 	PlaceLimit *limit)
 {
-	Climb c = {p, bundles, max64(target, p->bound), 0, limit};
+	Climb c = {.part = p, .bundles = bundles, .limit = limit,
+		.target = max64(target, p->bound)};
 	int64_t least = p->bound, bundles_least = p->bound;
 	Arena arena = {0};
 	size_t states = (size_t)1 << PLACE_FAILED_BITS;
-	if (p->height <= c.target || limit->stopped || p->cells > MAX_CELLS)
+	limit->stopped |= limit->timed && now_seconds() > limit->end;
+	if (p->height <= c.target || limit->stopped)
 		return least;
 	p->failed = arena_array(&arena, states, sizeof *p->failed);
 	if (bundles)
 		bundles->part.failed = arena_array(&arena, states,
 			sizeof *p->failed);
-	for (; p->height > c.target && !limit->stopped;
-		c.round += c.round < MOST_ROUNDS) {
-		if (bundles)
-			search_round(&c, &bundles->part, &bundles_least);
-		search_round(&c, p, &least);
-		c.target = max64(c.target, least);
-	}
+	while (p->height > c.target && !limit->stopped
+		&& climb_round(&c, &least, &bundles_least))
+		c.round += c.round < MOST_ROUNDS;
 	arena_free(&arena);
 	return least;
 }

@@ -6,7 +6,7 @@
  * graph to graph and an order costs milliseconds, so all are tried, as long as
  * that does not take too much time.
  */
-#include "compiler/place/place_part.h"
+#include "compiler/place/place_lanes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,196 +29,180 @@ compare_ranked(const void *pa, const void *pb)
 	return a->i < b->i ? -1 : a->i > b->i;
 }
 
-static Ranked
-rank_item(const PlacePart *p, int order, uint32_t i)
+/* The largest load while each item lives: a tree of maxima over the sections,
+ * leaves at m .. 2m-1. */
+static int64_t *
+find_contention(Arena *a, const PlacePart *p)
 {
-	int64_t size = p->size[i], width = p->hi[i] - p->lo[i], most = 0;
-	Ranked r = {size, width, i};
+	size_t m = (size_t)p->sections;
+	int64_t *tree = arena_array(a, 2 * m, sizeof *tree);
+	int64_t *most = arena_array(a, p->n, sizeof *most);
+	memcpy(tree + m, p->load, m * sizeof *tree);
+	for (size_t k = m; k-- > 1;)
+		tree[k] = max64(tree[2 * k], tree[2 * k + 1]);
+	for (size_t i = 0; i < p->n; i++) {
+		size_t lo = m + (size_t)p->lo[i], hi = m + (size_t)p->hi[i];
+		for (; lo < hi; lo /= 2, hi /= 2) {
+			if (lo % 2)
+				most[i] = max64(most[i], tree[lo++]);
+			if (hi % 2)
+				most[i] = max64(most[i], tree[--hi]);
+		}
+	}
+	return most;
+}
+
+static Ranked
+rank_item(const PlacePart *p, int order, const int64_t *contention, uint32_t i)
+{
+	int64_t size = p->size[i], width = p->life[i];
 	switch (order) {
 	case BY_AREA:
-		r.major = size > INT64_MAX / width ? INT64_MAX : size * width;
-		break;
+		return (Ranked){size > INT64_MAX / width ? INT64_MAX
+			: size * width, width, i};
 	case BY_LIFETIME:
-		r = (Ranked){width, size, i};
-		break;
+		return (Ranked){width, size, i};
 	case BY_START:
-		r = (Ranked){-p->lo[i], size, i};
-		break;
+		return (Ranked){-p->lo[i], size, i};
 	case BY_CONTENTION:
-		for (int32_t s = p->lo[i]; s < p->hi[i]; s++)
-			most = max64(most, p->load[s]);
-		r = (Ranked){most, size, i};
-		break;
+		return (Ranked){contention[i], size, i};
+	default:
+		return (Ranked){size, width, i};
 	}
-	return r;
-}
-
-/* ---- the placed items ----
- * Lanes list placed items in the order of their offsets.  Two rows of windows,
- * of which one is moved by half a window, cover the sections: an item of at
- * most half a window lies inside a window of one of the rows, and needs to look
- * only at what was placed there and at the few items that span many windows. */
-
-enum { WINDOWS = 64, SPAN = 3 };
-/* No further order after so many looks at a placed item. */
-static const int64_t MOST_LOOKS = 100000000;
-
-typedef Vec(uint32_t) Lane;
-
-typedef struct Lanes {
-	const PlacePart *p;
-	int64_t *at;            /* of the placed items */
-	int32_t width;          /* sections of a window */
-	int64_t looks;
-	Lane all, wide, row[2][WINDOWS + 2];
-} Lanes;
-
-static void
-lanes_clear(Lanes *l)
-{
-	l->all.n = l->wide.n = 0;
-	for (int k = 0; k < WINDOWS + 2; k++)
-		l->row[0][k].n = l->row[1][k].n = 0;
-}
-
-static void
-lanes_free(Lanes *l)
-{
-	vec_free(&l->all);
-	vec_free(&l->wide);
-	for (int k = 0; k < WINDOWS + 2; k++) {
-		vec_free(&l->row[0][k]);
-		vec_free(&l->row[1][k]);
-	}
-}
-
-/* The window of a row that has section s. */
-static int32_t
-window_of(const Lanes *l, int row, int32_t s)
-{
-	return (s + row * (l->width / 2)) / l->width;
-}
-
-/* Inserts item i behind those that are not above it. */
-static void
-lane_insert(const Lanes *l, Lane *v, uint32_t i)
-{
-	size_t a = 0, b = v->n;
-	while (a < b) {
-		size_t m = (a + b) / 2;
-		if (l->at[v->at[m]] <= l->at[i])
-			a = m + 1;
-		else
-			b = m;
-	}
-	(void)vec_push(v);
-	memmove(v->at + a + 1, v->at + a, (v->n - 1 - a) * sizeof *v->at);
-	v->at[a] = i;
-}
-
-static void
-lanes_insert(Lanes *l, uint32_t i)
-{
-	int32_t lo = l->p->lo[i], hi = l->p->hi[i];
-	lane_insert(l, &l->all, i);
-	if (hi - lo > SPAN * l->width) {
-		lane_insert(l, &l->wide, i);
-		return;
-	}
-	for (int r = 0; r < 2; r++)
-		for (int32_t w = window_of(l, r, lo);
-			w <= window_of(l, r, hi - 1); w++)
-			lane_insert(l, &l->row[r][w], i);
 }
 
 /* ---- fitting ---- */
 
-/* The gaps that open for an item while the placed ones pass upwards. */
-typedef struct Gaps {
-	int64_t top;            /* of those that passed */
-	int64_t best, least;    /* offset (-1: none) and size of the best gap */
-} Gaps;
+/* From MANY items on a pass may take too long: there is a placement before it.
+ * STRIDE items take about as long as a node of a search. */
+enum { MANY = 4096, STRIDE = 16 };
+/* No further order at first after so many looks at a placed item. */
+static const int64_t MOST_LOOKS = 100000000;
 
-/* Item j passes; true when its gap will do. */
-static bool
-gaps_pass(const Lanes *l, Gaps *g, uint32_t i, uint32_t j, bool best_fit)
+typedef struct Fit {
+	PlacePart *part;
+	const PlacePart *core;  /* or NULL */
+	bool *fixed;            /* items of the core */
+	Lanes lanes;
+	int64_t *at;            /* of this pass */
+	Ranked *order;
+	int64_t *contention;
+	int64_t target;
+	int64_t looks;          /* that end a pass */
+	bool counted;           /* passes take nodes of the limit */
+	PlaceLimit *limit;
+} Fit;
+
+static void
+fit_open(Fit *f, Arena *a)
 {
-	const PlacePart *p = l->p;
-	if (p->lo[j] >= p->hi[i] || p->hi[j] <= p->lo[i])
-		return false;
-	int64_t align = p->align[i];
-	int64_t at = align == 1 ? g->top : round_up(g->top, align);
-	int64_t gap = l->at[j] - at;
-	g->top = max64(g->top, l->at[j] + p->size[j]);
-	if (gap < p->size[i] || gap >= g->least)
-		return false;
-	g->best = at, g->least = gap;
-	return !best_fit;
+	const PlacePart *p = f->part;
+	f->order = arena_array(a, p->n, sizeof *f->order);
+	f->at = arena_array(a, p->n, sizeof *f->at);
+	f->fixed = arena_array(a, p->n, sizeof *f->fixed);
+	for (size_t k = 0; f->core && k < f->core->n; k++)
+		f->fixed[f->core->item[k]] = true;
+	f->contention = find_contention(a, p);
+	lanes_open(&f->lanes, p);
 }
 
-/* Where item i goes among the placed ones. */
+/* Whether a pass is to be given up. */
+static bool
+fit_ends(Fit *f, size_t k)
+{
+	if (f->part->height == INT64_MAX)
+		return false;
+	if (f->lanes.looks > f->looks)
+		return true;
+	if (k % STRIDE)
+		return false;
+	if (f->counted && !place_spend(f->limit, 1))
+		return true;
+	return f->limit->timed && now_seconds() > f->limit->end;
+}
+
+/* Puts the items of the core where they lie in it; returns its height. */
 static int64_t
-find_gap(Lanes *l, uint32_t i, bool best_fit)
+fit_core(Fit *f)
 {
-	static const Lane none;
-	const PlacePart *p = l->p;
-	const Lane *a = &l->all, *b = &none;
-	for (int r = 0; r < 2; r++) {
-		int32_t w = window_of(l, r, p->lo[i]);
-		if (w == window_of(l, r, p->hi[i] - 1))
-			a = &l->row[r][w], b = &l->wide;
+	const PlacePart *core = f->core;
+	lanes_clear(&f->lanes);
+	for (size_t k = 0; core && k < core->n; k++) {
+		f->at[core->item[k]] = core->at[k];
+		lanes_put(&f->lanes, core->item[k], core->at[k]);
 	}
-	Gaps g = {0, -1, INT64_MAX};
-	size_t m = 0, n = 0;
-	while (m < a->n || n < b->n) {
-		bool first = n == b->n || (m < a->n
-			&& l->at[a->at[m]] <= l->at[b->at[n]]);
-		uint32_t j = first ? a->at[m++] : b->at[n++];
-		if (gaps_pass(l, &g, i, j, best_fit))
-			break;
-	}
-	l->looks += (int64_t)(m + n);
-	return g.best >= 0 ? g.best : round_up(g.top, p->align[i]);
+	return core ? core->height : 0;
 }
 
-/* Offsets for the items in the given order; false when they reach `limit`. */
-static bool
-fit_all(Lanes *l, const Ranked *order, bool best_fit, int64_t limit,
-	int64_t *height)
+/* Offsets for the first n items of f->order; the part takes them when they are
+ * lower than what it has. */
+static void
+fit_all(Fit *f, size_t n, bool best_fit)
 {
-	*height = 0;
-	lanes_clear(l);
-	for (size_t k = 0; k < l->p->n; k++) {
-		uint32_t i = order[k].i;
-		l->at[i] = find_gap(l, i, best_fit);
-		int64_t top = l->at[i] + l->p->size[i];
-		if (top >= limit)
-			return false;
-		lanes_insert(l, i);
-		*height = max64(*height, top);
+	PlacePart *p = f->part;
+	int64_t height = fit_core(f);
+	for (size_t k = 0; k < n; k++) {
+		uint32_t i = f->order[k].i;
+		if (fit_ends(f, k))
+			return;
+		f->at[i] = lanes_gap(&f->lanes, i, best_fit);
+		height = max64(height, f->at[i] + p->size[i]);
+		if (height >= p->height)
+			return;
+		lanes_put(&f->lanes, i, f->at[i]);
 	}
-	return true;
+	p->height = height;
+	memcpy(p->at, f->at, p->n * sizeof *f->at);
+}
+
+/* The passes that come after the first `done` ones; returns how many are done
+ * then. */
+static int
+fit_orders(Fit *f, int done)
+{
+	Arena arena = {0};
+	const PlacePart *p = f->part;
+	fit_open(f, &arena);
+	for (; done < 2 * ORDERS && p->height > f->target; done++) {
+		int order = (p->first + done) % (2 * ORDERS);
+		size_t n = 0;
+		if (fit_ends(f, 0))
+			break;
+		for (uint32_t i = 0; i < p->n; i++)
+			if (!f->fixed[i])
+				f->order[n++] = rank_item(p, order % ORDERS,
+					f->contention, i);
+		qsort(f->order, n, sizeof *f->order, compare_ranked);
+		fit_all(f, n, order / ORDERS);
+	}
+	lanes_close(&f->lanes);
+	arena_free(&arena);
+	return done;
 }
 
 void
-place_greedy(PlacePart *p, int64_t target)
+place_greedy(PlacePart *p, int64_t target, const PlaceLimit *limit)
 {
-	Arena arena = {0};
-	Ranked *order = arena_array(&arena, p->n, sizeof *order);
-	int64_t height;
-	Lanes l = {.p = p, .width = p->sections / WINDOWS + 1,
-		.at = arena_array(&arena, p->n, sizeof *l.at)};
+	PlaceLimit own = *limit;
 	p->height = INT64_MAX;
-	for (int o = 0; o < 2 * ORDERS && p->height > target
-		&& l.looks < MOST_LOOKS; o++) {
-		for (uint32_t i = 0; i < p->n; i++)
-			order[i] = rank_item(p, o % ORDERS, i);
-		qsort(order, p->n, sizeof *order, compare_ranked);
-		if (fit_all(&l, order, o / ORDERS, p->height, &height)) {
-			p->height = height;
-			memcpy(p->at, l.at, p->n * sizeof *l.at);
-		}
-	}
-	lanes_free(&l);
-	arena_free(&arena);
+	if (p->n >= MANY)
+		place_sweep(p);
+	p->orders = fit_orders(&(Fit){.part = p, .target = target,
+		.looks = MOST_LOOKS, .limit = &own}, 0);
+}
+
+void
+place_greedy_rest(PlacePart *p, int64_t target, PlaceLimit *limit)
+{
+	p->orders = fit_orders(&(Fit){.part = p, .target = target,
+		.looks = INT64_MAX, .counted = true, .limit = limit},
+		p->orders);
+}
+
+void
+place_around(PlacePart *p, const PlacePart *core, int64_t target,
+	PlaceLimit *limit)
+{
+	fit_orders(&(Fit){.part = p, .core = core, .target = target,
+		.looks = INT64_MAX, .counted = true, .limit = limit}, 0);
 }

@@ -1,8 +1,7 @@
 /* place_part.h - private to the placement engine.
  *
  * place.c brings the items to small integers and splits them into parts that
- * do not touch in time; place_bundle.c, place_greedy.c, place_climb.c and
- * place_search.c work on one part.
+ * do not touch in time; the other files work on one part.
  * Time is counted in sections: one for each moment at which no further item
  * can be live without one of the present ones having died (a maximal clique).
  * Sizes and offsets are counted in units, the largest step that no offset of a
@@ -14,13 +13,19 @@
 #include "compiler/place/place.h"
 
 enum { PLACE_FAILED_BITS = 16 };
+/* Parts with more cells than this are not searched as a whole: a node would
+ * take milliseconds. */
+#define PLACE_HUGE ((size_t)1 << 24)
 
 typedef struct PlacePart {
 	size_t n;
 	int32_t sections;
 	int32_t *lo, *hi;       /* item i lives in sections lo[i] .. hi[i]-1 */
 	int64_t *size, *align;  /* units */
+	int64_t *life;          /* sections that item i lives in; in a core
+	                           those of the whole part */
 	int64_t *load;          /* (sections): sum of live sizes */
+	size_t *live;           /* (sections): count of live items */
 	uint32_t *trouble;      /* (sections): how often it was too full */
 	int64_t bound;          /* the largest of them */
 	size_t cells;           /* sum of hi - lo */
@@ -31,11 +36,16 @@ typedef struct PlacePart {
 	int64_t *at;            /* the best offsets so far */
 	int64_t height;         /* of these */
 	uint32_t *item;         /* the caller's index of item i */
+	int first;              /* greedy order and flavour to begin with */
+	int orders;             /* greedy orders tried */
+	bool is_core;           /* place_core.c made it */
 } PlacePart;
 
 typedef struct PlaceLimit {
 	double end;             /* now_seconds() at which to stop */
-	int64_t nodes;          /* search nodes left */
+	bool timed;             /* the answer may depend on the time: greedy
+	                           passes are given up at the end, too */
+	int64_t nodes;          /* search nodes left: items placed on trial */
 	int64_t spent;          /* search nodes used */
 	bool stopped;           /* time or nodes ran out */
 } PlaceLimit;
@@ -43,8 +53,18 @@ typedef struct PlaceLimit {
 /* ---- place.c ---- */
 /* The arrays of a part of up to n items and `sections` sections, zeroed. */
 void place_part_alloc(Arena *a, PlacePart *part, size_t n, int32_t sections);
-/* load, bound and cells from the items. */
+/* load, live, bound and cells from the items. */
 void place_part_measure(PlacePart *part);
+/* The whole ladder for one part: sets part->at and part->height.  Returns the
+ * lowest height not excluded (units).  Arrays come from the arena. */
+int64_t place_part(Arena *a, PlacePart *part, int64_t target,
+	PlaceLimit *limit);
+/* Counts nodes as spent; false when the limit has come. */
+bool place_spend(PlaceLimit *limit, int64_t nodes);
+/* A limit for a piece of the work ... */
+PlaceLimit place_share(const PlaceLimit *limit, int64_t nodes, double seconds);
+/* ... and what is left of the limit after it. */
+void place_join(PlaceLimit *limit, const PlaceLimit *share);
 
 /* ---- place_bundle.c ---- */
 typedef struct PlaceBundles {
@@ -66,10 +86,26 @@ void place_unbundle(PlacePart *part, const PlaceBundles *b);
 int64_t place_climb(PlacePart *part, PlaceBundles *bundles, int64_t target,
 	PlaceLimit *limit);
 
+/* ---- place_sweep.c ---- */
+/* Any placement, of any number of items, in little time: sets part->at and
+ * part->height. */
+void place_sweep(PlacePart *part);
+
 /* ---- place_greedy.c ---- */
-/* Tries orders and fits, keeps the lowest in part->at and
- * part->height; stops at the first whose height is <= `target` (units). */
-void place_greedy(PlacePart *part, int64_t target);
+/* Tries orders and fits, keeps the lowest in part->at and part->height; stops
+ * at the first whose height is <= `target` (units), or when that took long. */
+void place_greedy(PlacePart *part, int64_t target, const PlaceLimit *limit);
+/* Tries those again that place_greedy() did not come to ... */
+void place_greedy_rest(PlacePart *part, int64_t target, PlaceLimit *limit);
+/* ... and all of them around the items of a core, which stay at its offsets. */
+void place_around(PlacePart *part, const PlacePart *core, int64_t target,
+	PlaceLimit *limit);
+
+/* ---- place_core.c ---- */
+/* One round of searching cores, each twice as long as in the round before.
+ * Returns the lowest height not excluded. */
+int64_t place_cores(PlacePart *part, int64_t target, int round,
+	PlaceLimit *limit);
 
 typedef enum PlaceFound {
 	PLACE_FOUND,            /* part->at, part->height are set */

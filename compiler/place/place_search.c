@@ -17,6 +17,11 @@
 #include <string.h>
 
 enum { MEMO_ITEMS = 1500 };   /* larger pieces are not hashed */
+/* Seconds to set up a search, for each cell, at most. */
+#define SETUP_SECONDS 2e-8
+/* The clock is read at every so many nodes; where a node may take long, at
+ * each. */
+enum { CLOCK_NODES = 64, CLOCK_CELLS = 1 << 18 };
 
 /* ---- branching ---- */
 
@@ -58,7 +63,7 @@ static int64_t
 rank(const Search *z, uint32_t i)
 {
 	const PlacePart *p = z->p;
-	int64_t width = p->hi[i] - p->lo[i];
+	int64_t width = p->life[i];
 	switch (z->flavour % 4) {
 	case 0: return p->size[i];
 	case 1: return width;
@@ -131,8 +136,8 @@ static bool
 spend(Search *z)
 {
 	PlaceLimit *l = z->limit;
-	l->spent++;
-	if (--l->nodes <= 0 || (l->spent % 256 == 0 && now_seconds() > l->end))
+	bool look = z->p->cells > CLOCK_CELLS || l->spent % CLOCK_NODES == 0;
+	if (!place_spend(l, 1) || (look && now_seconds() > l->end))
 		l->stopped = true;
 	return --z->nodes > 0 && !l->stopped;
 }
@@ -269,6 +274,11 @@ place_search(PlacePart *p, int64_t capacity, int flavour, int64_t nodes,
 {
 	if (p->bound > capacity)
 		return PLACE_NONE;
+	double setup = (double)p->cells * SETUP_SECONDS;
+	if (now_seconds() + setup > limit->end) {
+		limit->stopped = true;
+		return PLACE_STOPPED;
+	}
 	if (p->failed_capacity != capacity)
 		memset(p->failed, 0, sizeof *p->failed << PLACE_FAILED_BITS);
 	p->failed_capacity = capacity;

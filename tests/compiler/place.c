@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { SMALL = 9, LARGE = 2000 };
+enum { SMALL = 9, LARGE = 5000 };
 
 static PlaceItem items[LARGE];
 
@@ -210,7 +210,7 @@ test_cuts(void)
 static void
 test_limits(void)
 {
-	CutOptions o = {.count = LARGE, .seed = 3, .side = 1 << 16, .step = 256,
+	CutOptions o = {.count = 2000, .seed = 3, .side = 1 << 16, .step = 256,
 		.pinwheels = 50};
 	test("no time and few nodes still give a placement");
 	size_t n = cut_instance(items, &o);
@@ -225,7 +225,7 @@ test_limits(void)
 	CHECK(r.height <= greedy);
 
 	test("the same budget gives the same offsets");
-	static int64_t before[LARGE];
+	static int64_t before[2000];
 	run(n, 0, INFINITY, 5000);
 	for (size_t i = 0; i < n; i++)
 		before[i] = items[i].offset;
@@ -250,6 +250,81 @@ test_capacity(void)
 	test("a capacity below the load: the lowest placement is found");
 	r = run(n, 1000, INFINITY, 0);
 	CHECK(r.height == 1024 && r.proven, "%lld", (long long)r.height);
+}
+
+/* Buffers of training: what step i makes is used again about `jitter` steps
+ * around step 2 * steps - i, and each step has a buffer of its own. */
+static size_t
+mirrored_instance(int64_t steps, int64_t jitter, uint64_t seed)
+{
+	uint64_t state = seed;
+	size_t n = 0;
+	for (int64_t i = 0; i < steps; i++) {
+		int64_t last = 2 * steps - i + cut_between(&state, -jitter,
+			jitter);
+		if (last > i && cut_between(&state, 0, 9) < 6)
+			items[n++] = (PlaceItem){i, last,
+				cut_between(&state, 1, 1000), 1, 0};
+	}
+	for (int64_t i = 0; i < 2 * steps; i++)
+		items[n++] = (PlaceItem){i, i + cut_between(&state, 1, 3),
+			cut_between(&state, 1, 20000), 1, 0};
+	return n;
+}
+
+static void
+test_cores(void)
+{
+	test("thousands of items: their load is met around the largest loads");
+	int above = 0;
+	for (uint64_t seed = 1; seed < 3; seed++) {
+		size_t n = mirrored_instance(1500, 50, seed);
+		PlaceResult r = run(n, 0, INFINITY, 1);
+		above += r.height > r.load_bound;
+		r = run(n, 0, INFINITY, 40000);
+		CHECK(r.proven && r.height == r.load_bound, "%lld above %lld",
+			(long long)r.height, (long long)r.load_bound);
+		CHECK(r.nodes <= 40000);
+	}
+	CHECK(above, "greedy orders do it");
+	test("... and more nodes never give a higher placement");
+	size_t n = mirrored_instance(1500, 300, 1);
+	int64_t height = INT64_MAX;
+	for (int64_t nodes = 500; nodes < 20000; nodes *= 6) {
+		PlaceResult r = run(n, 0, INFINITY, nodes);
+		CHECK(r.height <= height && r.nodes <= nodes, "%lld nodes",
+			(long long)nodes);
+		height = r.height;
+	}
+	test("... with alignments");
+	for (size_t i = 0; i < n; i++)
+		items[i].align = i % 5 ? 1 : 64;
+	run(n, 0, INFINITY, 200);
+}
+
+static void
+test_sweep(void)
+{
+	test("a time that is over at once: a placement all the same");
+	for (int k = 0; k < 6; k++) {
+		uint64_t state = (uint64_t)k;
+		for (int64_t i = 0; i < LARGE; i++) {
+			int64_t life = k % 3 ? cut_between(&state, 1, 500)
+				: LARGE;
+			items[i] = (PlaceItem){i, i + life,
+				cut_between(&state, 1, 1 << k), 1, -1};
+			if (k > 3)
+				items[i].align = cut_between(&state, 1, 20);
+		}
+		PlaceResult r = run(LARGE, 0, 1e-9, 0);
+		CHECK(!r.nodes && r.height < 3 * r.load_bound, "%lld of %lld",
+			(long long)r.height, (long long)r.load_bound);
+	}
+	test("a staircase of equal items has no gap");
+	for (int64_t i = 0; i < LARGE; i++)
+		items[i] = (PlaceItem){i, i + 300, 64, 1, -1};
+	PlaceResult r = run(LARGE, 0, 1e-9, 0);
+	CHECK(r.height == 300 * 64 && r.proven);
 }
 
 static void
@@ -309,6 +384,8 @@ main(void)
 	test_cuts();
 	test_limits();
 	test_capacity();
+	test_cores();
+	test_sweep();
 	test_bundles();
 	test_sizes();
 	return test_end();
