@@ -37,12 +37,12 @@ LEVEL_base   =
 LEVEL_avx2   = -mavx2 -mfma -mf16c
 LEVEL_avx512 = $(LEVEL_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl \
 	-mprefer-vector-width=512
-PACKAGES = gcc libc6-dev flex bison libyaml-dev libxxhash-dev libgif-dev \
+PACKAGES = gcc g++ libc6-dev flex bison libyaml-dev libxxhash-dev libgif-dev \
 	libpng-dev libjpeg62-turbo-dev libwebp-dev libutf8proc-dev graphviz
 FUZZ_PACKAGES = clang libclang-rt-dev
 HEADERS  = gif_lib.h jpeglib.h png.h utf8proc.h webp/mux.h xxhash.h yaml.h
 
-ROOMS    := ir ir/* lang lang/* compiler compiler/* vm vm/* kernels
+ROOMS    := ir ir/* lang lang/* compiler compiler/* vm vm/* kernels kernels/cuda
 SRC      := $(wildcard $(ROOMS:%=%/*.c))
 CPU_SRC  := $(wildcard kernels/cpu/*.c)
 LIB_SRC  := $(filter-out compiler/cli/main.c,$(SRC))
@@ -61,6 +61,38 @@ all: $(BUILD)/sluice
 $(BUILD)/sluice: $(BUILD)/compiler/cli/main.o $(LIB_OBJ)
 	@echo link $@
 	$(V)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+# ---- CUDA kernels: one module inside the binary, where there is nvcc ----
+# NVCC= builds without it; CUDA_ARCH=90 for one architecture alone.
+NVCC     ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) \
+	$(shell command -v nvcc 2>/dev/null))
+CUDA_SRC  = $(wildcard kernels/cuda/*.cu kernels/cuda/*.h) kernels/mathf.h ir/ops.h \
+	ir/ops.def
+NVCC_FLAGS = -std=c++17 -O3 -fmad=false -I.
+ifneq ($(NVCC),)
+# Who compiles through ccache compiles often: one architecture.
+CUDA_ARCH ?= $(if $(filter ccache,$(notdir $(CC))),80,75 80 86 89 90 120)
+CUDA_PTX  ?= 80
+CUDA_KNOWN := $(patsubst compute_%,%,$(shell $(NVCC) --list-gpu-arch))
+CUDA_CODE  = $(foreach a,$(filter $(CUDA_KNOWN),$(CUDA_ARCH)),-gencode \
+	arch=compute_$(a),code=sm_$(a)) $(foreach a,$(CUDA_PTX),-gencode \
+	arch=compute_$(a),code=compute_$(a))
+# Where C is compiled through ccache, so is this; ccache looks at one
+# architecture's preprocessed text only and has to be told what it is made of.
+empty     =
+NVCC_VIA  = $(if $(filter ccache,$(notdir $(CC))),CCACHE_EXTRAFILES=$(subst \
+	$(empty) ,:,$(strip $(CUDA_SRC))) ccache)
+# The log has registers and spills of every kernel.
+$(BUILD)/kernels.fatbin: $(CUDA_SRC) Makefile
+	@mkdir -p $(@D)
+	@echo nvcc kernels/cuda/all.cu
+	$(V)$(NVCC_VIA) $(NVCC) $(NVCC_FLAGS) $(CUDA_CODE) --threads 2 -Xptxas -v \
+		-c -o $(BUILD)/kernels.o kernels/cuda/all.cu \
+		>$(BUILD)/nvcc.log 2>&1 || { cat $(BUILD)/nvcc.log; exit 1; }
+	$(V)objcopy -O binary --only-section=.nv_fatbin $(BUILD)/kernels.o $@
+$(BUILD)/kernels/cuda/image.o: $(BUILD)/kernels.fatbin
+$(BUILD)/kernels/cuda/image.o: CFLAGS += -DCUDA_FATBIN='"$(BUILD)/kernels.fatbin"'
+endif
 
 # What the build needs, looked for once: a missing library is named here, and
 # not in the first file that includes it.
@@ -124,6 +156,28 @@ $(BUILD)/compiler/explain/report_assets.o: $(BUILD)/compiler/explain/report_asse
 # "ok NAME" or "not ok NAME" lines (tests/run.sh counts them) ----
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB_OBJ)
 	$(V)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+# Tests of the CUDA kernels run them in the shim: threads as fibers, in C++.
+ifeq ($(origin CXX),default)
+CXX       = $(subst gcc,g++,$(filter-out clang%,$(CC)))
+endif
+SHIM_FLAGS = -std=c++17 -O2 -g -ffp-contract=off -Wall -Wextra -Wno-unknown-pragmas \
+	$(WERROR) -I. -Itests/kernels/cuda -MMD -MP
+ifneq ($(and $(filter x86_64%,$(MACHINE)),$(shell command -v $(lastword $(CXX)))),)
+SHIM_OBJ  = $(BUILD)/shim/shim.o $(patsubst kernels/cuda/%.cu,$(BUILD)/shim/%.o, \
+	$(filter-out %/all.cu,$(wildcard kernels/cuda/*.cu)))
+endif
+$(BUILD)/shim/%.o: tests/kernels/cuda/%.cpp
+	@mkdir -p $(@D)
+	@echo c++ $<
+	$(V)$(CXX) $(SHIM_FLAGS) -c -o $@ $<
+$(BUILD)/shim/%.o: kernels/cuda/%.cu
+	@mkdir -p $(@D)
+	@echo c++ $<
+	$(V)$(CXX) $(SHIM_FLAGS) -x c++ -c -o $@ $<
+CUDA_TESTS = $(filter $(BUILD)/tests/kernels/cuda_%,$(TESTS))
+$(CUDA_TESTS): $(SHIM_OBJ)
+$(CUDA_TESTS:%=%.o): CFLAGS += $(if $(SHIM_OBJ),-DSHIM)
+$(CUDA_TESTS): LDLIBS += $(if $(SHIM_OBJ),-lstdc++)
 check: $(BUILD)/sluice $(TESTS) $(TOOLS)
 	$(V)BUILD=$(BUILD) sh tests/run.sh $(T)
 

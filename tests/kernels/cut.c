@@ -13,7 +13,7 @@ static int64_t reached[OPERANDS_MAX][AXIS_MAX];
 static int64_t pairs;           /* operands and axes of all ops that were */
 
 /* Calls of every op; seeds among which further ones are looked for. */
-enum { CASES = 32, SEEDS = 400, PROBLEMS_MAX = 5 };
+enum { CASES = 32, DEVICE_CASES = 4, SEEDS = 400, PROBLEMS_MAX = 5 };
 
 /* The elements of a result's box, packed. */
 static char *
@@ -296,6 +296,8 @@ check_reached(Op op)
 int
 main(int argc, char **argv)
 {
+	uint64_t cases = case_on_device && !getenv("FULL") ? DEVICE_CASES
+		: CASES;
 	cpu_init();
 	for (int op = 1; op < OP_COUNT; op++) {
 		char name[64];
@@ -308,7 +310,7 @@ main(int argc, char **argv)
 		memset(reached, 0, sizeof reached);
 		for (uint64_t seed = 0; seed < SEEDS; seed++) {
 			Case c = case_new((Op)op, seed);
-			if (seed < CASES || case_is_new(&c))
+			if (seed < cases || case_is_new(&c))
 				try_case((Op)op, seed);
 		}
 		check_reached((Op)op);

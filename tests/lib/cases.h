@@ -11,6 +11,17 @@
 #include "tests/lib/generators.h"
 #include "tests/lib/team.h"
 
+/* ---- who runs a call: the CPU's kernels, unless a test says otherwise ---- */
+#ifndef CASE_ELSEWHERE
+#define case_on_device false
+#define case_all_ran() true
+#define case_fresh(op, args, attr) false
+#define case_work_bytes cpu_work_bytes
+#define case_pack_rows pack_rows
+#define case_run(op, ctx, args, attr, threads) \
+	cpu_kernel(op)(ctx, args, attr)
+#endif
+
 /* ---- a call ---- */
 
 /* A matrix operand is filled in file order and packed when the call's input is
@@ -28,7 +39,7 @@ case_pack(const Case *c, Operand *args, Store *w, double *plain)
 			plain[i] = number_get(v->dtype, at);
 	}
 	MatrixLayout m = matrix_layout(c->op, args, &c->attr);
-	pack_rows(&m, v->dtype, w->o.part[0].data, v->dtype, file, 0,
+	case_pack_rows(&m, v->dtype, w->o.part[0].data, v->dtype, file, 0,
 		m.rows[0] + m.rows[1]);
 	free(file);
 }
@@ -58,11 +69,10 @@ static inline KStatus
 case_call(const Case *c, Operand *args, int threads)
 {
 	Ctx ctx = {.team = test_team(threads), .prepare = true};
-	Kernel kernel = cpu_kernel(c->op);
 	Operand *work = &args[1 + op_nin(c->op)];
 	char *mem = NULL;
 	if (op_info[c->op].flags & OPF_WORK) {
-		int64_t bytes = cpu_work_bytes(c->op, args, &c->attr, threads);
+		int64_t bytes = case_work_bytes(c->op, args, &c->attr, threads);
 		mem = aligned_alloc(256, (size_t)round_up(max64(bytes, 1),
 			256));
 		memset(mem, 0xFF, (size_t)bytes);
@@ -76,10 +86,10 @@ case_call(const Case *c, Operand *args, int threads)
 		v->n[AXIS_C] = v->full[AXIS_C] = bytes / 4;
 		v->stride[AXIS_C] = 1;
 	}
-	KStatus s = kernel(&ctx, args, &c->attr);
+	KStatus s = case_run(c->op, &ctx, args, &c->attr, threads);
 	ctx.prepare = false;
 	if (s == K_OK)
-		s = kernel(&ctx, args, &c->attr);
+		s = case_run(c->op, &ctx, args, &c->attr, threads);
 	work->parts = 0;
 	free(mem);
 	return s;
@@ -102,6 +112,7 @@ case_new(Op op, uint64_t seed)
 	c.type = (DType)(seed % 3);
 	c.big = seed % 8 == 7;
 	c.tiny = seed % 8 == 4;
+	c.even = seed % 4 >= 2;
 	generators[op](&c);
 	return c;
 }

@@ -49,6 +49,8 @@ random_axes(const Case *c, int64_t *n, int most)
 		n[a] = c->tiny ? 1 : rng_int(1, c->big ? 9 : 7);
 	n[AXIS_C] = c->tiny ? 1 : c->big ? rng_int(900, 2100)
 		: rng_chance(20) ? rng_int(1, 3) : rng_int(4, 40);
+	if (c->even)
+		n[AXIS_C] = round_up(n[AXIS_C], 8);
 	if (c->tiny)
 		most = rng_chance(50) ? 0 : 1;
 	while (most > 0 && rng_chance(85)) {
@@ -83,8 +85,17 @@ random_type(const Case *c)
 static inline void
 random_seam(Value *v)
 {
-	if (v->n[AXIS_C] > 1 && rng_chance(50))
-		v->seam = rng_int(1, v->n[AXIS_C] - 1);
+	int64_t unit = v->n[AXIS_C] % 8 == 0 && rng_chance(70) ? 8 : 1;
+	if (v->n[AXIS_C] > unit && rng_chance(50))
+		v->seam = unit * rng_int(1, v->n[AXIS_C] / unit - 1);
+}
+
+/* A number of channels. */
+static inline int64_t
+random_channels(const Case *c, int64_t lo, int64_t hi)
+{
+	int64_t n = rng_int(lo, hi);
+	return c->even ? round_up(n, 8) : n;
 }
 
 static const AxisSet bit_c = AXIS_BIT(AXIS_C);
@@ -266,6 +277,8 @@ random_groups(Case *c)
 {
 	c->attr.groups = (int32_t)rng_int(1, c->big ? 32 : 6);
 	int64_t per = rng_chance(20) ? 1 : rng_int(1, 12);
+	if (c->even)
+		per = round_up(per, 8);
 	if (c->big)
 		per = rng_chance(30) ? rng_int(520, 700) / 4 : 60;
 	if (c->big && rng_chance(30)) {
@@ -358,12 +371,13 @@ gen_linear(Case *c)
 {
 	int64_t n[AXIS_MAX];
 	AxisSet axes = random_axes(c, n, 3) | bit_c;
-	n[AXIS_C] = c->big ? rng_int(60, 200) : rng_int(1, 40);
+	n[AXIS_C] = c->big ? random_channels(c, 60, 200)
+		: random_channels(c, 1, 40);
 	c->in[0] = value_of(random_type(c), axes, n);
 	random_seam(&c->in[0]);
 	c->attr.geglu = rng_chance(30);
 	int64_t in = n[AXIS_C];
-	n[AXIS_C] = rng_int(1, c->big ? 150 : 50);
+	n[AXIS_C] = random_channels(c, 1, c->big || c->even ? 160 : 50);
 	int64_t rows = n[AXIS_C] * (c->attr.geglu ? 2 : 1);
 	c->in[1] = value_vector(c->type, rows * in);
 	c->in[1].matrix = true;
@@ -376,7 +390,8 @@ gen_conv(Case *c)
 {
 	int64_t n[AXIS_MAX], taps = 1;
 	AxisSet axes = random_axes(c, n, 4) | bit_c | AXIS_BIT(AXIS_W);
-	n[AXIS_C] = c->big ? rng_int(60, 140) : rng_int(1, 20);
+	n[AXIS_C] = c->big ? random_channels(c, 60, 140)
+		: random_channels(c, 1, 20);
 	c->in[0] = value_of(random_type(c), axes, n);
 	random_seam(&c->in[0]);
 	int64_t in = n[AXIS_C];
@@ -401,7 +416,7 @@ gen_conv(Case *c)
 		n[a] = (n[a] + before + after - k) / stride + 1;
 		taps *= k;
 	}
-	n[AXIS_C] = rng_int(1, c->big ? 100 : 40);
+	n[AXIS_C] = random_channels(c, 1, c->even ? 160 : c->big ? 100 : 40);
 	c->in[1] = value_vector(c->type, n[AXIS_C] * in * taps);
 	c->in[1].matrix = true;
 	c->out = value_of(c->type, axes, n);
@@ -435,6 +450,9 @@ gen_attend(Case *c)
 	int64_t d = c->tiny ? 1 : rng_chance(30)
 		? wide[rng_int(0, (int64_t)COUNT_OF(wide) - 1)]
 		: rng_int(1, c->big ? 80 : 20);
+	static const int usual[] = {40, 64, 80, 128, 160, 512};
+	if (c->even)
+		d = usual[rng_int(0, (int64_t)COUNT_OF(usual) - 1)];
 	n[AXIS_C] = nk[AXIS_C] = c->attr.heads * d;
 	c->attr.scale = 1 / sqrt((double)d);
 	c->in[0] = value_of(c->type, q | bit_c, n);

@@ -62,6 +62,7 @@ typedef struct Case {
 	DType type;             /* the compilation's */
 	bool big;               /* long rows, work for several threads */
 	bool tiny;              /* every extent 1; rank 0 where it can be */
+	bool even;              /* channels by eights, as in real models */
 	Value out, in[OPERANDS_MAX];
 } Case;
 
@@ -151,8 +152,12 @@ store_view(Store *s, int part, DType t, AxisSet axes, const int64_t *n,
 		v->n[a] = v->full[a] = n[a];
 		if (!(axes >> a & 1))
 			continue;
+		/* channels by eights lie in buffers of channels by eights */
+		int64_t unit = a == AXIS_C && n[a] % 8 == 0 ? 8 : 1;
 		int64_t front = loose && rng_chance(30) ? rng_int(0, 2) : 0;
 		int64_t back = loose && rng_chance(30) ? rng_int(0, 2) : 0;
+		front *= unit;
+		back *= unit;
 		v->stride[a] = stride;
 		at += front * stride;
 		stride *= n[a] + front + back;

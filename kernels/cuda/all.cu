@@ -1,0 +1,4 @@
+/* all.cu - all kernels as one module. */
+#include "kernels/cuda/attend.cu"
+#include "kernels/cuda/matrix.cu"
+#include "kernels/cuda/plain.cu"
