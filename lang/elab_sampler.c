@@ -45,8 +45,10 @@ elab_sampler(Elab *e, const char *component, int64_t steps, Loc loc)
 	char err[SAMPLER_ERR] = "";
 	const Json *config = params_config(e, component, usual_scheduler(e));
 	Schedule *s = arena_alloc(e->arena, sizeof *s);
-	s->sampler = sampler_make(e->arena, config, steps, err);
-	if (!s->sampler)
+	s->sampler = e->o->table ? e->o->table
+		: sampler_make(e->arena, config, steps, err);
+	if (!s->sampler || (e->o->table && !sampler_table_fits(e->arena,
+			e->o->table, config, err)))
 		return elab_error(e, loc, NULL, "%s", err);
 	return (Value){.kind = V_SAMPLER, .schedule = s};
 }

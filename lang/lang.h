@@ -40,6 +40,8 @@ typedef struct LangOptions {
 	size_t ndefine;
 	const LangConfig *config;
 	size_t nconfig;
+	const Sampler *table;   /* the rows of every schedule, whatever the
+	                           config and the number of steps say; NULL: none */
 	bool keep_latents;      /* one more output "latents" [step, ...]: the
 	                           carried value after each step */
 	FILE *dump_ast;         /* print the syntax tree here, or NULL */

@@ -68,6 +68,18 @@ source_profile(const Args *args, Arena *a, CompileOptions *o)
 		fatal(code, "%s", err);
 }
 
+const Sampler *
+source_table(const Args *args, Arena *a)
+{
+	const char *path = arg(args, "table");
+	char err[SAMPLER_ERR];
+	int code;
+	const Sampler *m = path ? sampler_table_read(a, path, &code, err) : NULL;
+	if (path && !m)
+		fatal(code, "%s", err);
+	return m;
+}
+
 void
 source_options(const Args *args, Arena *a, CompileOptions *o)
 {
@@ -92,6 +104,7 @@ source_options(const Args *args, Arena *a, CompileOptions *o)
 		o->lang.dump_ast = stderr;
 	source_goal(args, o);
 	source_profile(args, a, o);
+	o->lang.table = source_table(args, a);
 	source_configs(args, a, &o->lang);
 }
 

@@ -8,6 +8,7 @@
 #include "compiler/generate/generate.h"
 #include "compiler/cli/options.h"
 #include "compiler/cli/running.h"
+#include "compiler/cli/source_options.h"
 #include "compiler/cli/cli.h"
 #include "compiler/explain/summary.h"
 
@@ -47,7 +48,8 @@ read_run(Generation *g)
 		g->error));
 	outputs_settle(&g->arena, &g->run, g->quiet
 		|| arg_flag(&g->args, "dry-run"));
-	must(g, job_make(&g->arena, &g->run, g->threads, &g->job, g->error));
+	must(g, job_make(&g->arena, &g->run, g->threads, source_table(&g->args,
+		&g->arena), &g->job, g->error));
 }
 
 /* The components that the plan has weights of; others (tokenizer, scheduler)

@@ -229,6 +229,27 @@ step_count(const Args *args, const Json *file)
 	return steps->integer;
 }
 
+static void
+print_json(Arena *a, const Sampler *m, const char *recorded)
+{
+	Case c = {0};
+	if (recorded)
+		c = read_case(a, m, recorded);
+	printf("{\"class\": \"%s\",\n \"steps\": %lld", m->class_name,
+		(long long)m->steps);
+	print_numbers("timesteps", &m->row->t, m->rows, sizeof *m->row);
+	if (m->sigmas)
+		print_numbers("sigmas", m->sigmas, m->rows + 1,
+			sizeof *m->sigmas);
+	printf(",\n \"init_noise_sigma\": %.17g", m->start);
+	print_numbers("scale", &m->row->scale, m->rows, sizeof *m->row);
+	print_update(m);
+	print_history(m);
+	if (recorded)
+		apply(a, m, &c);
+	printf("}\n");
+}
+
 int
 cmd_sampler(int argc, char **argv)
 {
@@ -247,23 +268,12 @@ cmd_sampler(int argc, char **argv)
 	if (!m)
 		fatal(EXIT_SOURCE, "%s: %s", path, err);
 
-	const char *recorded = arg(&args, "apply");
-	Case c = {0};
-	if (recorded)
-		c = read_case(&a, m, recorded);
-	printf("{\"class\": \"%s\",\n \"steps\": %lld", m->class_name,
-		(long long)m->steps);
-	print_numbers("timesteps", &m->row->t, m->rows, sizeof *m->row);
-	if (m->sigmas)
-		print_numbers("sigmas", m->sigmas, m->rows + 1,
-			sizeof *m->sigmas);
-	printf(",\n \"init_noise_sigma\": %.17g", m->start);
-	print_numbers("scale", &m->row->scale, m->rows, sizeof *m->row);
-	print_update(m);
-	print_history(m);
-	if (recorded)
-		apply(&a, m, &c);
-	printf("}\n");
+	static const char *const forms[] = {"table", "apply"};
+	args_exclude(&args, forms, COUNT_OF(forms));
+	if (arg_flag(&args, "table"))
+		sampler_table_print(m, stdout);
+	else
+		print_json(&a, m, arg(&args, "apply"));
 	out_stdout_done();
 	arena_free(&a);
 	vec_free(&args.operands);

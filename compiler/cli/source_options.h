@@ -8,9 +8,11 @@
 #include "compiler/cli/options.h"
 
 /* Reads -D, --dtype, --config, --hf, --component, --model, --threads, --device,
- * --profile, --dump into `o`; bad ones end the program with the documented
+ * --profile, --dump, --table into `o`; bad ones end the program with the documented
  * code. */
 void source_options(const Args *args, Arena *a, CompileOptions *o);
+/* The table of --table, NULL: none. */
+const Sampler *source_table(const Args *args, Arena *a);
 /* Ends the program when an option that says where configs are means nothing to
  * the program that was compiled: --hf and --component for a model compiled
  * alone, --config for a pipeline, a component that it does not have. */

@@ -192,6 +192,21 @@ check_motion(const LangOptions *o, char *err)
 		unet->path);
 }
 
+/* A table may be for one class of model alone.  An image model's UNet and an
+ * adapter make a UNetMotionModel. */
+static int
+check_table(const LangOptions *o, char *err)
+{
+	const char *want = o->table ? o->table->model : NULL;
+	const char *class = text_of(config_get(o, "unet", "_class_name"));
+	if (!strcmp(class, "MotionAdapter"))
+		class = "UNetMotionModel";
+	if (!want || !*class || !strcmp(class, want))
+		return EXIT_OK;
+	return fail(err, EXIT_SOURCE, "the table is for models of class %.80s, "
+		"this one is a %.80s", want, class);
+}
+
 /* The scheduler's settings with the run file's over them, as one config. */
 static void
 merge_scheduler(Arena *a, Job *job, LangConfig **config, size_t *n)
@@ -212,7 +227,9 @@ merge_scheduler(Arena *a, Job *job, LangConfig **config, size_t *n)
 		merged.json = json_merge(a, merged.json, job->run->scheduler);
 	if (merged.json)
 		all[kept++] = merged;
-	job->scheduler = text_of(json_get(merged.json, "_class_name"));
+	job->scheduler = job->compile.lang.table
+		? job->compile.lang.table->class_name
+		: text_of(json_get(merged.json, "_class_name"));
 	*config = all;
 	*n = kept;
 }
@@ -229,7 +246,8 @@ read_configs(Arena *a, Job *job, char *err)
 	merge_scheduler(a, job, &config, &n);
 	job->compile.lang.config = config;
 	job->compile.lang.nconfig = n;
-	return check_motion(&job->compile.lang, err);
+	code = check_motion(&job->compile.lang, err);
+	return code ? code : check_table(&job->compile.lang, err);
 }
 
 /* ---- parameters ---- */
@@ -293,7 +311,7 @@ set_parameters(Arena *a, Job *job, char *err)
 		return code;
 	bool guided = (job->picture ? r->max_guidance : r->guidance) > 1;
 	const struct { const char *name; int64_t value; } set[] = {
-		{"steps", r->steps}, {"batch", guided ? 2 : 1},
+		{"steps", o->table ? o->table->rows : r->steps}, {"batch", guided ? 2 : 1},
 		{"frames", frames}, {"height", height / zoom},
 		{"width", width / zoom},
 		/* the last: only pipelines that begin with a picture have it */
@@ -311,7 +329,8 @@ set_parameters(Arena *a, Job *job, char *err)
 }
 
 int
-job_make(Arena *a, const RunFile *run, int threads, Job *out, char *err)
+job_make(Arena *a, const RunFile *run, int threads, const Sampler *table,
+	Job *out, char *err)
 {
 	*out = (Job){.run = run};
 	out->compile = (CompileOptions){
@@ -320,6 +339,7 @@ job_make(Arena *a, const RunFile *run, int threads, Job *out, char *err)
 		.budget = run->memory,
 	};
 	out->compile.lang.dtype = run->dtype;
+	out->compile.lang.table = table;
 	out->compile.lang.keep_latents = run->keep_latents;
 	int code = EXIT_OK;
 	if (run->profile)

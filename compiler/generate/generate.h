@@ -33,8 +33,10 @@ typedef struct JobInputs {
 } JobInputs;
 
 /* Chooses the pipeline by the class in model_index.json, reads the configs and
- * sets the parameters.  Returns EXIT_OK, EXIT_IO or EXIT_SOURCE. */
-int job_make(Arena *a, const RunFile *run, int threads, Job *out, char *err);
+ * sets the parameters.  `table` (or NULL) takes the place of the scheduler and of
+ * the run file's steps.  Returns EXIT_OK, EXIT_IO or EXIT_SOURCE. */
+int job_make(Arena *a, const RunFile *run, int threads, const Sampler *table,
+	Job *out, char *err);
 
 /* What the inputs of `p` are filled with, checked before anything runs: token
  * ids of the prompts, as the plan's input `tokens` wants them, the negative

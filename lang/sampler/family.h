@@ -84,6 +84,10 @@ Ramp ramp_setting(Settings *s);
 void ramp_sigmas(Settings *s, Ramp kind, double top, double low,
 	double *sigma);
 
+/* The times that the model was trained with, lowest and highest: training steps,
+ * or the logarithms of sigmas. */
+void model_times(Settings *s, double *low, double *high);
+
 /* ---- rows ---- */
 /* Gives the table its rows. */
 void rows_new(Sampler *m, Arena *a, int64_t rows);

@@ -156,5 +156,7 @@ sampler_make(Arena *a, const Json *config, int64_t steps, char *err)
 	m->prediction = predictions[s.prediction];
 	if (!*err)
 		check_finite(&s, m);
+	if (!*err)
+		model_times(&s, &m->low, &m->high);
 	return *err ? NULL : m;
 }

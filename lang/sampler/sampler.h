@@ -53,6 +53,8 @@ typedef struct Sampler {
 	const char *class_name; /* "DDIMScheduler" */
 	const char *prediction; /* what the model gives: "epsilon",
 	                           "v_prediction", "sample" */
+	const char *model;      /* class of the model it was made for; NULL: any */
+	double low, high;       /* the times that the model knows */
 	int64_t steps;          /* that were asked for */
 	int64_t rows;           /* calls of the model: more than steps where one
 	                           step takes two */
@@ -73,6 +75,17 @@ const Sampler *sampler_make(Arena *a, const Json *config, int64_t steps,
 /* Settings that a scheduler's config may have, `_class_name` apart; ends with
  * NULL. */
 extern const char *const sampler_settings[];
+
+/* ---- table.c: rows as a text file ---- */
+void sampler_table_print(const Sampler *m, FILE *out);
+/* Reads one; NULL with "PATH:LINE: reason" in `err` (SAMPLER_ERR bytes) and
+ * EXIT_IO or EXIT_SOURCE in *code. */
+const Sampler *sampler_table_read(Arena *a, const char *path, int *code,
+	char *err);
+/* Whether a model with this scheduler's config can be run with the table: it
+ * predicts the same, and knows the times.  False with the reason in `err`. */
+bool sampler_table_fits(Arena *a, const Sampler *m, const Json *config,
+	char *err);
 
 /* How many operands the columns of `row` need: h1 .. and noise, left out where
  * all rows have 0.  Fills `column` (SAMPLER_HISTORY + 1) and returns how

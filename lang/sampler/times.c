@@ -122,6 +122,20 @@ whole_time_of_sigma(const Settings *s, double sigma, bool nearest)
 	return nearest ? rint(t) : trunc(t);
 }
 
+void
+model_times(Settings *s, double *low, double *high)
+{
+	static const char *const types[] = {"discrete", "continuous", NULL};
+	bool continuous = choice(s, "timestep_type", 0, types) == 1;
+	*low = 0;
+	*high = (double)(s->train - 1);
+	if (!continuous || s->prediction != V_PREDICTION)
+		return;
+	*low = 0.25 * log(number(s, "sigma_min", table_sigma(s, 0)));
+	*high = 0.25 * log(number(s, "sigma_max",
+		table_sigma(s, s->train - 1)));
+}
+
 Ramp
 ramp_setting(Settings *s)
 {

@@ -130,6 +130,36 @@ check "the negative prompt too" says "warning: the negative_prompt has 402 token
 run generate run.yaml --quiet --set "prompt=$long"
 check "--quiet does not say so" [ ! -s "$MESSAGES/err" ]
 refused "a prompt that is no UTF-8" 3 "prompt: this is not valid UTF-8" generate run.yaml --quiet --set "prompt=$(printf 'a\377')"
+# ---- samplers ----
+alone="{unet: [$MODEL/unet, $PIPELINE/motion_adapter], vae: $MODEL/vae, text_encoder: $MODEL/text_encoder, tokenizer: $MODEL/tokenizer}"
+run generate run.yaml --quiet --set "model=$alone" --set output=usual.safetensors
+run generate run.yaml --quiet --set "model=$alone" --set output=said.safetensors \
+	--set 'scheduler={class: DDIMScheduler, beta_schedule: linear, clip_sample: false, timestep_spacing: linspace, steps_offset: 1}'
+check "without a scheduler's folder, settings lie over the default" cmp usual.safetensors said.safetensors
+run generate run.yaml --quiet --set "model=$alone" --set output=other.safetensors --set 'scheduler={steps_offset: 2, timestep_spacing: leading}'
+check "and change what they say" sh -c '! cmp -s usual.safetensors other.safetensors'
+for class in PNDMScheduler EulerAncestralDiscreteScheduler DPMSolverMultistepScheduler; do
+	settings="class: $class, skip_prk_steps: true"
+	run generate run.yaml --quiet --set output=plain.safetensors --set "scheduler={$settings}" --set steps=3
+	cat >over.json <<EOF
+{"_class_name": "$class", "skip_prk_steps": true, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "linear",
+"set_alpha_to_one": true, "timestep_spacing": "linspace", "steps_offset": 1, "lambda_min_clipped": -Infinity}
+EOF
+	run sampler over.json --steps 3 --table
+	mv "$MESSAGES/out" table.txt
+	run generate run.yaml --quiet --set output=table.safetensors --table table.txt
+	check "$class as a table has the same bits" cmp plain.safetensors table.safetensors
+done
+sed 's/^prediction .*/prediction v_prediction/' table.txt >wrong.txt
+refused "a table for a model that predicts something else" 3 "predicts 'v_prediction'; the scheduler's config says 'epsilon'" \
+	generate run.yaml --quiet --table wrong.txt
+sed 's/^model .*/model UNetSpatioTemporalConditionModel/' table.txt >wrong.txt
+refused "a table for another class of model" 3 "for models of class UNetSpatioTemporalConditionModel, this one is a UNetMotionModel" \
+	generate run.yaml --quiet --table wrong.txt
+sed '/^start/d' table.txt >wrong.txt
+refused "a table without a start scale" 3 "wrong.txt:9: the table's head lacks 'start'" generate run.yaml --quiet --table wrong.txt
+refused "a table that is not there" 8 "cannot read 'nowhere.txt'" generate run.yaml --quiet --table nowhere.txt
+
 # ---- tensors that nothing reads, and a table that the model computes ----
 run generate run.yaml --set output=plain.safetensors
 check "an autoencoder's encoder is no unused tensor" sh -c '! grep -q unused "$1"' - "$MESSAGES/err"

@@ -229,6 +229,143 @@ refusals(void)
 		err);
 }
 
+/* ---- tables as text ---- */
+
+static const char *
+scratch(void)
+{
+	const char *build = getenv("BUILD");
+	return arena_printf(&arena, "%s/tests/table.txt", build ? build
+		: "build");
+}
+
+static const Sampler *
+read_table(const char *text, int *code, char *err)
+{
+	const char *path = scratch();
+	FILE *f = fopen(path, "w");
+	if (!f || fputs(text, f) < 0 || fclose(f))
+		fatal(EXIT_IO, "cannot write %s", path);
+	return sampler_table_read(&arena, path, code, err);
+}
+
+static const char *
+table_text(const Sampler *m)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	sampler_table_print(m, f);
+	fclose(f);
+	const char *copy = arena_strndup(&arena, text, size);
+	free(text);
+	return copy;
+}
+
+static void
+round_trip(const char *config, int64_t steps)
+{
+	char err[SAMPLER_ERR];
+	int code;
+	const Sampler *m = make(config, steps, err);
+	CHECK(m, "%s", err);
+	const Sampler *t = m ? read_table(table_text(m), &code, err) : NULL;
+	CHECK(t, "%s", err);
+	if (!t)
+		return;
+	CHECK(t->rows == m->rows && t->history == m->history
+		&& t->noise == m->noise && t->start == m->start
+		&& t->low == m->low && t->high == m->high
+		&& !strcmp(t->prediction, m->prediction)
+		&& !strcmp(t->class_name, m->class_name));
+	CHECK(!memcmp(t->row, m->row, (size_t)m->rows * sizeof *m->row),
+		"%s: other numbers", config);
+	JsonError e;
+	CHECK(sampler_table_fits(&arena, t, json_parse(&arena, config,
+		strlen(config), 8, &e), err), "%s", err);
+}
+
+#define HEAD "sluice-table 1\nsampler x\nprediction epsilon\nmodel any\n" \
+	"times 0 999\nstart 1\n"
+#define PLAIN HEAD "history 0\nnoise no\n"
+#define CARRY HEAD "history 2\nnoise yes\n"
+
+static const struct {
+	const char *text, *reason;
+} bad_tables[] = {
+	{"", "the table has no rows"},
+	{"{}", ":1: this is no table of a sampler"},
+	{"sluice-table 2\n", ":1: this is a table of version 2; version 1"},
+	{"sluice-table\n", "followed by 1 word"},
+	{PLAIN, "the table has no rows"},
+	{"sluice-table 1\nrow 1 1 0 0 inf 0 1 0\n", "head lacks 'sampler'"},
+	{"sluice-table 1\nsampler x\nprediction epsilon\nmodel any\n"
+		"times 0 9\nhistory 0\nnoise no\nrow 1 1 0 0 inf 0 1 0\n",
+		"head lacks 'start'"},
+	{HEAD "start 1\n", ":7: 'start' stands here twice"},
+	{HEAD "stard 1\n", "did you mean 'start'"},
+	{HEAD "history 5\n", "history '5' is not 0 to 4"},
+	{HEAD "noise maybe\n", "neither yes nor no"},
+	{"sluice-table 1\nprediction noise\n", "none of epsilon"},
+	{"sluice-table 1\nstart 0\n", "must be above 0"},
+	{"sluice-table 1\nstart inf\n", "not a finite number"},
+	{"sluice-table 1\ntimes 5 1\n", "range is empty"},
+	{PLAIN "row 1 1 0 0 inf 0 1\n", ":9: a row has 8 numbers here, this one 7"},
+	{PLAIN "row 1 1 0 0 inf 0 nan 0\n", ":9: x is 'nan', not a finite"},
+	{PLAIN "row 1 1 0 0 inf 0 1e999 0\n", "x is '1e999', not a finite"},
+	{PLAIN "row 1 1 0 0 0 0 1 0\n", "clip must be above 0"},
+	{PLAIN "row 1000 1 0 0 inf 0 1 0\n", "time 1000 is outside the model's 0 .. 999"},
+	{PLAIN "row 1 1 0 0 inf 0 1 0\nrow 2 1 0 0 inf 0 1 0\n",
+		":10: time 2 comes after 1: times descend"},
+	{PLAIN "row 1 1 0 0 inf 0 1 0\nstart 1\n", "twice"},
+	{PLAIN "row 1 1 0 0 inf 0 1 x\n", "e is 'x'"},
+	{CARRY "row 1 1 0 0 inf 0 1 0 1 0 0  0 0 1 0 0 0\n",
+		":9: row 1 reads h1, and only 0 rows are there before it"},
+	{CARRY "row 1 1 0 0 inf 0 1 0 0 0 0  0 0 1 0 1 0\n", "row 1 reads h2"},
+	{CARRY "row 1 1 0 0 inf 0 1 0 0 0 0  0 0 1 0 0 0\n"
+		"row 1 1 0 0 inf 0 1 0 0 1 0  0 0 1 0 0 0\n",
+		":10: row 2 reads h2, and only 1 row is there"},
+};
+
+static void
+tables(void)
+{
+	char err[SAMPLER_ERR];
+	int code = EXIT_OK;
+	test("a table read back is the sampler");
+	round_trip("{" DDIM ", \"clip_sample\": false}", 25);
+	round_trip("{" DDIM "}", 4);
+	round_trip("{" EULER ", \"prediction_type\": \"v_prediction\", "
+		"\"timestep_type\": \"continuous\", \"sigma_min\": 0.002, "
+		"\"sigma_max\": 700, \"use_karras_sigmas\": true}", 25);
+	round_trip("{" ANCESTRAL "}", 8);
+	round_trip("{" DPM ", \"algorithm_type\": \"sde-dpmsolver++\", "
+		"\"solver_order\": 3}", 9);
+	round_trip("{" PNDM ", \"skip_prk_steps\": true}", 10);
+	round_trip("{" UNIPC ", \"solver_order\": 3}", 10);
+	test("bad tables are refused with their line");
+	for (size_t i = 0; i < COUNT_OF(bad_tables); i++) {
+		const Sampler *m = read_table(bad_tables[i].text, &code, err);
+		CHECK(!m && code == EXIT_SOURCE && strstr(err,
+			bad_tables[i].reason), "%zu: '%s'", i,
+			m ? "accepted" : err);
+	}
+	const Sampler *m = read_table(PLAIN "\n# a comment\n"
+		"row 9 1  0 0 inf  0 1 0 # behind\r\nrow 9 1 0 0 1 0 1 0", &code,
+		err);
+	CHECK(m && m->rows == 2 && m->row[1].clip == 1, "%s", err);
+	CHECK(!sampler_table_read(&arena, "no/such/file", &code, err)
+		&& code == EXIT_IO);
+	test("a table for another model is refused");
+	JsonError e;
+	const char config[] = "{\"prediction_type\": \"v_prediction\"}";
+	const char few[] = "{\"num_train_timesteps\": 5}";
+	CHECK(!sampler_table_fits(&arena, m, json_parse(&arena, config,
+		sizeof config - 1, 8, &e), err) && strstr(err, "'v_prediction'"));
+	CHECK(!sampler_table_fits(&arena, m, json_parse(&arena, few,
+		sizeof few - 1, 8, &e), err) && strstr(err, "outside"), "%s", err);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -240,6 +377,7 @@ main(int argc, char **argv)
 		test("there are cases");
 		CHECK(cases >= 11, "%d", cases);
 		refusals();
+		tables();
 	}
 	printf("# %d schedules equal those recorded\n", cases);
 	arena_free(&arena);
