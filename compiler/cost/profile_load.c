@@ -43,6 +43,9 @@ make_plan(Arena *a, DType dtype)
 	char *strings = arena_alloc(a, 256);
 	p.strings = strings;
 	p.n_strings = 1;
+	p.head.target = p.n_strings;
+	strcpy(strings + p.n_strings, target_cpu.name);
+	p.n_strings += (uint32_t)strlen(target_cpu.name) + 1;
 	p.n_weights = p.n_buffers = CASES;
 	p.weights = arena_array(a, CASES, sizeof *p.weights);
 	p.buffers = arena_array(a, CASES, sizeof *p.buffers);
