@@ -161,7 +161,7 @@ prepare(Vm *vm)
 			if (w.r[0] == 1)
 				times = p->head.steps - 1;
 			if (insn->op == CTL_next && w.depth == 1 && w.r[0] == 1)
-				w.r[0] = p->head.steps - 1;
+				walk_last(p, &w);
 		}
 		vm->insns += times;
 		vm->work += (double)times * (double)insn->seconds;

@@ -10,6 +10,7 @@
  * boxes of its views; that the boxes lie in their buffers is gate 3.
  */
 #include "vm/gates/verify.h"
+#include "vm/plan/walk.h"
 
 #include <string.h>
 
@@ -428,16 +429,14 @@ static bool
 verify_code(Verify *v)
 {
 	const Plan *p = v->p;
-	for (uint32_t i = 0; i < p->n_code; i++) {
-		const PlanInsn *in = &p->code[i];
-		v->insn = i;
+	for (PlanWalk w = {0}; w.pc < p->n_code; walk_past(p, &w)) {
+		const PlanInsn *in = &p->code[w.pc];
+		v->insn = w.pc;
 		v->in = in;
-		if (in->op == CTL_loop)
-			v->count[in->a] = in->b;
-		else if (in->op == CTL_next)
-			v->count[in->a] = 0;
 		if (in->op >= CTL_BASE)
 			continue;
+		for (int i = 0; i < PLAN_REGS; i++)
+			v->count[i] = walk_count(p, &w, i);
 		v->op = (Op)in->op;
 		v->attr = &p->attrs[in->attr];
 		if (!verify_insn(v))

@@ -8,6 +8,7 @@
  * The JSON form is in dis_json.c.
  */
 #include "vm/plan/dis.h"
+#include "vm/plan/walk.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -350,20 +351,19 @@ print_group(const Plan *p, uint32_t i, FILE *out)
 static void
 print_code(const Plan *p, FILE *out)
 {
-	int depth = 0;
 	uint32_t phase = 0;
 	Arena a = {0};
 	uint32_t *group = arena_array(&a, p->n_code, sizeof *group);
 	for (uint32_t g = p->n_groups; g--;)
 		group[p->groups[g].first] = g + 1;
-	for (uint32_t i = 0; i < p->n_code; i++) {
+	for (PlanWalk w = {0}; w.pc < p->n_code; walk_past(p, &w)) {
+		uint32_t i = w.pc;
 		const PlanInsn *in = &p->code[i];
 		while (phase < p->n_phases && p->phases[phase].first == i)
 			print_phase(p, &p->phases[phase++], out);
 		if (group[i])
 			print_group(p, group[i] - 1, out);
-		depth -= in->op == CTL_next;
-		fprintf(out, "  %04u  %*s", i, 2 * depth, "");
+		fprintf(out, "  %04u  %*s", i, 2 * walk_indent(p, &w), "");
 		plan_print_insn(p, i, out);
 		const char *scope = p->strings + p->debugs[in->debug].scope;
 		if (in->op < CTL_BASE && *scope) {
@@ -371,7 +371,6 @@ print_code(const Plan *p, FILE *out)
 			print_clean_line(out, scope);
 		}
 		fputc('\n', out);
-		depth += in->op == CTL_loop;
 	}
 	arena_free(&a);
 }

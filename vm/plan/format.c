@@ -6,6 +6,7 @@
  * first, so that messages can use them.
  */
 #include "vm/plan/format.h"
+#include "vm/plan/walk.h"
 
 #include <math.h>
 #include <string.h>
@@ -273,52 +274,41 @@ check_insn(const Plan *p, uint32_t i, PlanError *e)
 	return true;
 }
 
-/* The loops around the current instruction. */
-typedef struct Nest {
-	int depth;
-	uint32_t reg[PLAN_NESTING];
-	int64_t runs[PLAN_NESTING + 1]; /* how often the body is executed */
-	bool used[PLAN_REGS];
-} Nest;
-
 static bool
-enter_loop(const Plan *p, Nest *n, uint32_t i, PlanError *e)
+check_loop(const Plan *p, const PlanWalk *w, PlanError *e)
 {
-	const PlanInsn *in = &p->code[i];
-	if (in->a >= PLAN_REGS || n->depth >= PLAN_NESTING || n->used[in->a])
-		return plan_fail_at(p, e, i, "register r%u does not exist or "
-			"is in use", in->a);
+	const PlanInsn *in = &p->code[w->pc];
+	if (in->a >= PLAN_REGS || w->depth >= PLAN_NESTING
+		|| walk_count(p, w, (int)in->a))
+		return plan_fail_at(p, e, w->pc, "register r%u does not exist "
+			"or is in use", in->a);
 	if (!in_range(in->b, 1, LOOP_MAX))
-		return plan_fail_at(p, e, i, "it runs %u times", in->b);
-	n->used[in->a] = true;
-	n->reg[n->depth] = in->a;
-	n->runs[n->depth + 1] = min64(n->runs[n->depth] * in->b,
-		(int64_t)WORK_MAX + 1);
-	n->depth++;
+		return plan_fail_at(p, e, w->pc, "it runs %u times", in->b);
 	return true;
 }
 
+/* `w` stands at the instruction; the loops in front of it nest. */
 static bool
-check_control(const Plan *p, Nest *n, uint32_t i, PlanError *e)
+check_control(const Plan *p, const PlanWalk *w, PlanError *e)
 {
-	const PlanInsn *in = &p->code[i];
+	const PlanInsn *in = &p->code[w->pc];
 	switch (in->op) {
 	case CTL_loop:
-		return enter_loop(p, n, i, e);
+		return check_loop(p, w, e);
 	case CTL_next:
-		if (!n->depth || n->reg[n->depth - 1] != in->a || in->b)
-			return plan_fail_at(p, e, i, "it does not end the "
+		if (!w->depth || p->code[w->loop[w->depth - 1]].a != in->a
+			|| in->b)
+			return plan_fail_at(p, e, w->pc, "it does not end the "
 				"innermost loop");
-		n->used[n->reg[--n->depth]] = false;
 		return true;
 	case CTL_halt:
-		if (i + 1 != p->n_code || n->depth || in->a || in->b)
-			return plan_fail_at(p, e, i, "it is not the last "
+		if (w->pc + 1 != p->n_code || w->depth || in->a || in->b)
+			return plan_fail_at(p, e, w->pc, "it is not the last "
 				"instruction");
 		return true;
 	default:
 		if (in->a >= p->n_weights || in->b)
-			return plan_fail_at(p, e, i, "there is no weight %u",
+			return plan_fail_at(p, e, w->pc, "there is no weight %u",
 				in->a);
 		return true;
 	}
@@ -327,14 +317,13 @@ check_control(const Plan *p, Nest *n, uint32_t i, PlanError *e)
 static bool
 check_code(const Plan *p, PlanError *e)
 {
-	Nest nest = {.runs = {1}};
 	int64_t work = 0;
-	for (uint32_t i = 0; i < p->n_code; i++) {
-		if (!check_insn(p, i, e))
+	for (PlanWalk w = {0}; w.pc < p->n_code; walk_past(p, &w)) {
+		if (!check_insn(p, w.pc, e))
 			return false;
-		if (p->code[i].op >= CTL_BASE && !check_control(p, &nest, i, e))
+		if (p->code[w.pc].op >= CTL_BASE && !check_control(p, &w, e))
 			return false;
-		work += nest.runs[nest.depth];
+		work += min64(walk_runs(p, &w), (int64_t)WORK_MAX + 1);
 		if (work > WORK_MAX)
 			return plan_fail(e, "the program runs more than %d "
 				"instructions", WORK_MAX);
@@ -521,24 +510,10 @@ check_phases(const Plan *p, PlanError *e)
 	return true;
 }
 
-/* For every `loop` the index of its `next`, else 0. */
-static const uint32_t *
-loop_ends(const Plan *p, Arena *a)
-{
-	uint32_t *end = arena_array(a, p->n_code, sizeof *end);
-	uint32_t begin[PLAN_REGS] = {0};
-	for (uint32_t i = 0; i < p->n_code; i++)
-		if (p->code[i].op == CTL_loop)
-			begin[p->code[i].a] = i;
-		else if (p->code[i].op == CTL_next)
-			end[begin[p->code[i].a]] = i;
-	return end;
-}
-
 static bool
 check_groups(const Plan *p, Arena *arena, PlanError *e)
 {
-	const uint32_t *end = loop_ends(p, arena);
+	const uint32_t *end = plan_loop_ends(arena, p);
 	for (uint32_t i = 0; i < p->n_groups; i++) {
 		const PlanGroup *g = &p->groups[i];
 		if (!name_ok(p, g->name) || g->axis >= AXIS_MAX

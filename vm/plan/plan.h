@@ -3,9 +3,9 @@
  *
  * There are no pointers and no addresses that depend on data: every operand is
  * a view whose place is affine in the loop registers, so that everything can be
- * proved when the plan is loaded.  The files that must agree on this format:
- * save.c, load.c (gate 1: format), verify.c (gate 2: types), check.c (gate 3:
- * memory), dis.c, exec.c, and compiler/emit/emit.c, which makes it.
+ * proved when the plan is loaded.  compiler/emit/ makes a plan; vm/plan/ writes
+ * and reads it (gate 1: format), prints it and walks its code (walk.h);
+ * vm/gates/ proves it (gate 2: types, gate 3: memory); vm/ runs it.
  *
  * All records are plain little-endian data, stored in the file as they stand.
  * Names are offsets into `strings`; 0 is the empty string.
