@@ -19,14 +19,14 @@ loaded_bytes(const Program *p)
 {
 	int64_t sum = 0, times[LOOPS_DEEP + 2] = {1};
 	int depth = 0;
-	for (size_t i = 0; i < p->steps.n; i++) {
-		const Step *s = &p->steps.at[i];
-		if (s->kind == STEP_LOOP) {
+	for (size_t i = 0; i < p->code.n; i++) {
+		const CodeItem *s = &p->code.at[i];
+		if (s->kind == CODE_LOOP) {
 			times[depth + 1] = mul_sz(times[depth], s->count);
 			depth++;
-		} else if (s->kind == STEP_NEXT) {
+		} else if (s->kind == CODE_NEXT) {
 			depth--;
-		} else if (s->kind == STEP_LOAD) {
+		} else if (s->kind == CODE_LOAD) {
 			sum = add_sz(sum, mul_sz(times[depth], p->storages.at[
 				p->storage_of[s->id]].bytes));
 		}

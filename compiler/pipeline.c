@@ -90,7 +90,7 @@ program_free(Program *p)
 {
 	vec_free(&p->order);
 	vec_free(&p->loops);
-	vec_free(&p->steps);
+	vec_free(&p->code);
 	vec_free(&p->storages);
 }
 

@@ -1,4 +1,4 @@
-/* emit.c - steps and places to a Plan. */
+/* emit.c - code and places to a Plan. */
 #include "compiler/emit/emit.h"
 #include "vm/weights/weights.h"
 
@@ -246,7 +246,7 @@ emit_control(Emitter *e, Control op, uint32_t a, uint32_t b, uint32_t site)
 }
 
 static void
-begin_group(Emitter *e, const Step *s)
+begin_group(Emitter *e, const CodeItem *s)
 {
 	const Loop *l = &e->p->loops.at[s->id];
 	uint32_t node = e->p->order.at[l->first];
@@ -261,7 +261,7 @@ begin_group(Emitter *e, const Step *s)
 }
 
 static void
-end_group(Emitter *e, const Step *s)
+end_group(Emitter *e, const CodeItem *s)
 {
 	const Loop *l = &e->p->loops.at[s->id];
 	uint32_t node = e->p->order.at[l->last];
@@ -281,31 +281,31 @@ begin_phase(Emitter *e, const char *name)
 
 /* encode until the first loop over denoising steps, decode after the last. */
 static void
-emit_step(Emitter *e, uint32_t at)
+emit_item(Emitter *e, uint32_t at)
 {
-	const Step *s = &e->p->steps.at[at];
-	bool over_steps = (s->kind == STEP_LOOP || s->kind == STEP_NEXT)
+	const CodeItem *s = &e->p->code.at[at];
+	bool over_steps = (s->kind == CODE_LOOP || s->kind == CODE_NEXT)
 		&& s->id == UINT32_MAX;
-	e->step_insn[at] = (uint32_t)e->code.n;
+	e->item_insn[at] = (uint32_t)e->code.n;
 	switch (s->kind) {
-	case STEP_NODE:
+	case CODE_NODE:
 		emit_node(e, s->id);
 		break;
-	case STEP_LOAD:
+	case CODE_LOAD:
 		emit_control(e, CTL_load, e->weight_of[s->id], 0,
 			e->g->nodes.at[s->id].site);
 		break;
-	case STEP_WAIT:
+	case CODE_WAIT:
 		emit_control(e, CTL_wait, e->weight_of[s->id], 0,
 			e->g->nodes.at[s->id].site);
 		break;
-	case STEP_LOOP:
+	case CODE_LOOP:
 		if (over_steps)
 			emit_control(e, CTL_loop, 0, (uint32_t)s->count, 0);
 		else
 			begin_group(e, s);
 		break;
-	case STEP_NEXT:
+	case CODE_NEXT:
 		if (over_steps)
 			emit_control(e, CTL_next, 0, 0, 0);
 		else
@@ -314,24 +314,24 @@ emit_step(Emitter *e, uint32_t at)
 	}
 }
 
-/* The step at which a phase begins: the loads in front of a loop belong to its
+/* The item at which a phase begins: the loads in front of a loop belong to its
  * phase. */
 static uint32_t
 phase_start(const Program *p, bool loop)
 {
-	uint32_t n = (uint32_t)p->steps.n, first = n, last = n;
+	uint32_t n = (uint32_t)p->code.n, first = n, last = n;
 	for (uint32_t i = 0; i < n; i++) {
-		const Step *s = &p->steps.at[i];
+		const CodeItem *s = &p->code.at[i];
 		if (s->id != UINT32_MAX)
 			continue;
-		if (s->kind == STEP_LOOP && first == n)
+		if (s->kind == CODE_LOOP && first == n)
 			first = i;
-		if (s->kind == STEP_NEXT)
+		if (s->kind == CODE_NEXT)
 			last = i + 1;
 	}
 	while (loop && first > 0 && first < n
-		&& (p->steps.at[first - 1].kind == STEP_LOAD
-			|| p->steps.at[first - 1].kind == STEP_WAIT))
+		&& (p->code.at[first - 1].kind == CODE_LOAD
+			|| p->code.at[first - 1].kind == CODE_WAIT))
 		first--;
 	return loop ? first : last;
 }
@@ -340,9 +340,9 @@ static void
 emit_code(Emitter *e)
 {
 	Program *p = e->p;
-	uint32_t n = (uint32_t)p->steps.n;
+	uint32_t n = (uint32_t)p->code.n;
 	uint32_t loop = phase_start(p, true), after = phase_start(p, false);
-	e->step_insn = arena_array(p->arena, n + 1, sizeof *e->step_insn);
+	e->item_insn = arena_array(p->arena, n + 1, sizeof *e->item_insn);
 	e->group_of_loop = arena_array(p->arena, p->loops.n + 1,
 		sizeof *e->group_of_loop);
 	e->group = PLAN_NONE;
@@ -353,17 +353,17 @@ emit_code(Emitter *e)
 			begin_phase(e, "loop");
 		if (i == after)
 			begin_phase(e, "decode");
-		emit_step(e, i);
+		emit_item(e, i);
 	}
-	e->step_insn[n] = (uint32_t)e->code.n;
+	e->item_insn[n] = (uint32_t)e->code.n;
 	emit_control(e, CTL_halt, 0, 0, 0);
 	for (size_t i = 0; i < e->phases.n; i++)
 		e->phases.at[i].last = (uint32_t)(i + 1 < e->phases.n
 			? e->phases.at[i + 1].first : e->code.n) - 1;
 	for (size_t i = 0; i < p->storages.n; i++) {
 		const Storage *s = &p->storages.at[i];
-		e->buffers.at[i].first = e->step_insn[s->first];
-		e->buffers.at[i].last = e->step_insn[s->last + 1] - 1;
+		e->buffers.at[i].first = e->item_insn[s->first];
+		e->buffers.at[i].last = e->item_insn[s->last + 1] - 1;
 	}
 }
 
@@ -375,9 +375,9 @@ emit_graph(Emitter *e)
 	const Graph *g = e->g;
 	uint32_t *insn = arena_array(e->p->arena, g->nodes.n, sizeof *insn);
 	memset(insn, 0xff, g->nodes.n * sizeof *insn);
-	for (uint32_t i = 0; i < e->p->steps.n; i++)
-		if (e->p->steps.at[i].kind == STEP_NODE)
-			insn[e->p->steps.at[i].id] = e->step_insn[i];
+	for (uint32_t i = 0; i < e->p->code.n; i++)
+		if (e->p->code.at[i].kind == CODE_NODE)
+			insn[e->p->code.at[i].id] = e->item_insn[i];
 	for (uint32_t i = 0; i < g->nodes.n; i++) {
 		const Node *n = &g->nodes.at[i];
 		const Site *s = &g->sites.at[n->site];

@@ -11,7 +11,7 @@ typedef struct Emitter {
 #define X(type, name) Vec(type) name;
 	PLAN_SECTIONS(X)
 #undef X
-	uint32_t *step_insn;    /* by step: its first instruction */
+	uint32_t *item_insn;    /* by item of p->code: its first instruction */
 	uint32_t *weight_of;    /* by node: index into plan.weights */
 	uint32_t phase, group;
 	uint32_t *group_of_loop;

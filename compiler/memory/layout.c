@@ -27,16 +27,16 @@ place_roots(const Program *p)
 	return root;
 }
 
-/* Bytes that live at each step. */
+/* Bytes that live at each item. */
 static void
 sum_live(Program *p, const PlaceItem *items, size_t n)
 {
-	p->live = arena_array(p->arena, p->steps.n + 1, sizeof *p->live);
+	p->live = arena_array(p->arena, p->code.n + 1, sizeof *p->live);
 	for (size_t i = 0; i < n; i++) {        /* differences, then sums */
 		p->live[items[i].first] += items[i].bytes;
 		p->live[items[i].last] -= items[i].bytes;
 	}
-	for (size_t t = 1; t <= p->steps.n; t++)
+	for (size_t t = 1; t <= p->code.n; t++)
 		p->live[t] += p->live[t - 1];
 }
 
