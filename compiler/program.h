@@ -104,6 +104,23 @@ typedef struct Program {
 	Plan *out;
 } Program;
 
+/* Where one is in the code list: in a loop
+ *   for (CodeWalk w = {0}; w.at < p->code.n; code_past(p, &w))
+ * `at` is the item, `loop` the CODE_LOOPs around it, outermost first; a CODE_NEXT
+ * is inside its loop, a CODE_LOOP outside. (memory/code_walk.c) */
+typedef struct CodeWalk {
+	uint32_t at;
+	int depth;
+	uint32_t loop[LOOPS_DEEP];
+} CodeWalk;
+void code_past(const Program *p, CodeWalk *w);
+/* How often the item is executed: in a run, and, the loop over denoising steps
+ * aside, in a step. */
+int64_t code_runs(const Program *p, const CodeWalk *w);
+int64_t code_runs_in_step(const Program *p, const CodeWalk *w);
+/* A loop over denoising steps, or its end. */
+bool code_over_steps(const CodeItem *item);
+
 /* Bytes of workspace that a node's instruction needs. (memory/live.c) */
 int64_t node_work_bytes(const Program *p, uint32_t node);
 /* Predicted seconds of a node in one denoising step, all its slices together:

@@ -71,12 +71,10 @@ dump_order(const Program *p)
 static void
 dump_code(const Program *p)
 {
-	int depth = 1;
-	for (size_t i = 0; i < p->code.n; i++) {
-		const CodeItem *s = &p->code.at[i];
-		depth -= s->kind == CODE_NEXT;
-		fprintf(stderr, "%4zu%*s", i, 2 * depth, "");
-		depth += s->kind == CODE_LOOP;
+	for (CodeWalk w = {0}; w.at < p->code.n; code_past(p, &w)) {
+		const CodeItem *s = &p->code.at[w.at];
+		int depth = 1 + w.depth - (s->kind == CODE_NEXT);
+		fprintf(stderr, "%4u%*s", w.at, 2 * depth, "");
 		if (s->kind == CODE_NODE)
 			fprintf(stderr, "%s %%%u\n",
 				op_info[p->graph->nodes.at[s->id].op].name, s->id);

@@ -284,8 +284,7 @@ static void
 emit_item(Emitter *e, uint32_t at)
 {
 	const CodeItem *s = &e->p->code.at[at];
-	bool over_steps = (s->kind == CODE_LOOP || s->kind == CODE_NEXT)
-		&& s->id == UINT32_MAX;
+	bool over_steps = code_over_steps(s);
 	e->item_insn[at] = (uint32_t)e->code.n;
 	switch (s->kind) {
 	case CODE_NODE:
@@ -322,7 +321,7 @@ phase_start(const Program *p, bool loop)
 	uint32_t n = (uint32_t)p->code.n, first = n, last = n;
 	for (uint32_t i = 0; i < n; i++) {
 		const CodeItem *s = &p->code.at[i];
-		if (s->id != UINT32_MAX)
+		if (!code_over_steps(s))
 			continue;
 		if (s->kind == CODE_LOOP && first == n)
 			first = i;

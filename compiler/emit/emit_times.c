@@ -26,36 +26,24 @@ predict(Emitter *e)
 {
 	const Program *p = e->p;
 	size_t phase = 0;
-	double times = 1;
-	int64_t slices[LOOPS_DEEP + 1] = {1};
-	int depth = 0;
-	for (uint32_t i = 0; i < p->code.n; i++) {
+	for (CodeWalk at = {0}; at.at < p->code.n; code_past(p, &at)) {
+		uint32_t i = at.at;
 		const CodeItem *s = &p->code.at[i];
 		while (phase + 1 < e->phases.n
 			&& e->item_insn[i] >= e->phases.at[phase + 1].first)
 			phase++;
-		bool over_steps = s->id == UINT32_MAX;
-		double seconds = 0, runs = times * (double)slices[depth];
-		if (s->kind == CODE_LOOP && over_steps) {
-			times = (double)s->count;
-		} else if (s->kind == CODE_NEXT && over_steps) {
-			times = 1;
-		} else if (s->kind == CODE_LOOP) {
-			slices[depth + 1] = slices[depth] * s->count;
-			depth++;
-		} else if (s->kind == CODE_NEXT) {
-			depth--;
-		} else if (s->kind == CODE_LOAD) {
+		double slices = (double)code_runs_in_step(p, &at);
+		double seconds = 0, runs = (double)code_runs(p, &at);
+		if (s->kind == CODE_LOAD) {
 			const Storage *w = &p->storages.at[p->storage_of[s->id]];
 			seconds = cost_load(cost_profile(p->options), w->dtype,
 				w->bytes);
 			book(e, i, seconds, runs);
 		} else if (s->kind == CODE_NODE) {
 			double repeats;
-			seconds = node_seconds(p, s->id, &repeats)
-				/ (double)slices[depth];
+			seconds = node_seconds(p, s->id, &repeats) / slices;
 			book(e, i, seconds, runs);
-			e->plan.head.flops += times * repeats
+			e->plan.head.flops += runs / slices * repeats
 				* node_flops(e->g, &e->g->nodes.at[s->id]);
 		}
 		e->phases.at[phase].predicted_seconds += runs * seconds;

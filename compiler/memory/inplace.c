@@ -132,7 +132,7 @@ take_dying(Live *l, uint32_t node, Storage *y, uint32_t end)
 {
 	const Program *p = l->p;
 	const CodeItem *loop = &p->code.at[y->first];
-	if (loop->kind != CODE_LOOP || loop->id == UINT32_MAX)
+	if (loop->kind != CODE_LOOP || code_over_steps(loop))
 		return;
 	for (uint32_t i = p->loops.at[loop->id].first; p->order.at[i] != node; i++) {
 		const Node *m = &l->g->nodes.at[p->order.at[i]];

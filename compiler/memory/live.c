@@ -23,20 +23,16 @@ index_code(Live *l)
 	l->loop_begin = arena_array(p->arena, n, sizeof *l->loop_begin);
 	l->loop_end = arena_array(p->arena, n, sizeof *l->loop_end);
 	l->loop_around = arena_array(p->arena, n, sizeof *l->loop_around);
-	uint32_t stack[LOOPS_DEEP + 1];
-	int depth = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		const CodeItem *s = &p->code.at[i];
-		if (s->kind == CODE_LOOP) {
-			l->loop_around[i] = depth ? stack[depth - 1]
-				: UINT32_MAX;
-			stack[depth++] = i;
-		}
-		l->loop_begin[i] = depth ? stack[depth - 1] : UINT32_MAX;
+	for (CodeWalk w = {0}; w.at < n; code_past(p, &w)) {
+		const CodeItem *s = &p->code.at[w.at];
+		uint32_t around = w.depth ? w.loop[w.depth - 1] : UINT32_MAX;
+		l->loop_begin[w.at] = s->kind == CODE_LOOP ? w.at : around;
+		if (s->kind == CODE_LOOP)
+			l->loop_around[w.at] = around;
 		if (s->kind == CODE_NODE)
-			l->item_of[s->id] = i;
+			l->item_of[s->id] = w.at;
 		if (s->kind == CODE_NEXT)
-			l->loop_end[stack[--depth]] = i;
+			l->loop_end[around] = w.at;
 	}
 	for (uint32_t i = 0; i < n; i++)
 		if (p->code.at[i].kind != CODE_LOOP)

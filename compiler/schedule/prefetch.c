@@ -33,7 +33,7 @@ position(const Program *p, const CodeItem *s)
 {
 	if (s->kind == CODE_NODE)
 		return p->plan[s->id].position;
-	if (s->kind == CODE_LOOP && s->id != UINT32_MAX)
+	if (s->kind == CODE_LOOP && !code_over_steps(s))
 		return p->loops.at[s->id].first;
 	return UINT32_MAX;
 }
@@ -52,7 +52,7 @@ move_load(Prefetch *f, const Body *b, uint32_t i, double due)
 	for (uint32_t j = i; j > b->begin && f->start[best] > begin;) {
 		uint32_t k = f->first[j - 1];
 		const CodeItem *s = &p->code.at[k];
-		bool fits = !(s->kind == CODE_LOOP && s->id == UINT32_MAX);
+		bool fits = s->kind != CODE_LOOP || !code_over_steps(s);
 		for (uint32_t t = k; fits && t < j; t++)
 			fits = f->live[t] + bytes <= f->limit;
 		if (!fits)
@@ -107,24 +107,14 @@ static void
 prefetch_all(Prefetch *f)
 {
 	Program *p = f->p;
-	uint32_t open[LOOPS_DEEP + 2];
-	double runs[LOOPS_DEEP + 2] = {1};
-	int depth = 0;
-	for (uint32_t i = 0; i < p->code.n; i++) {
-		const CodeItem *s = &p->code.at[i];
-		f->first[i] = i;
-		if (s->kind == CODE_LOOP) {
-			runs[depth + 1] = runs[depth] * (s->id == UINT32_MAX ? 1
-				: (double)s->count);
-			open[depth++] = i;
-		}
-		if (s->kind != CODE_NEXT)
-			continue;
-		double inside = runs[depth--];
-		uint32_t begin = f->first[i] = open[depth];
-		if (s->id == UINT32_MAX || p->loops.at[s->id].outer)
-			prefetch_body(f, &(Body){begin + 1, i, s->id == UINT32_MAX
-				? LOOP_NONE : (int)s->id, inside});
+	for (CodeWalk w = {0}; w.at < p->code.n; code_past(p, &w)) {
+		const CodeItem *s = &p->code.at[w.at];
+		bool next = s->kind == CODE_NEXT, steps = code_over_steps(s);
+		f->first[w.at] = next ? w.loop[w.depth - 1] : w.at;
+		if (next && (steps || p->loops.at[s->id].outer))
+			prefetch_body(f, &(Body){f->first[w.at] + 1, w.at,
+				steps ? LOOP_NONE : (int)s->id,
+				(double)code_runs_in_step(p, &w)});
 	}
 }
 

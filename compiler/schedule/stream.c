@@ -52,23 +52,14 @@ static size_t
 find_reloaded(const Program *p, Resident *r)
 {
 	size_t n = 0, open = 0;
-	uint32_t begin = 0;
-	double loads[LOOPS_DEEP + 2] = {1};
-	int depth = 0;
-	for (uint32_t i = 0; i < p->code.n; i++) {
-		const CodeItem *s = &p->code.at[i];
-		if (s->kind == CODE_LOOP) {
-			begin = depth ? begin : i;
-			loads[depth + 1] = loads[depth] * (double)s->count;
-			depth++;
-		} else if (s->kind == CODE_NEXT && !--depth) {
-			while (open < n)
-				r[open++].end = i;
-		} else if (s->kind == CODE_LOAD && depth) {
-			r[n++] = (Resident){s->id, begin, 0, round_up(p->storages
-				.at[p->storage_of[s->id]].bytes, PLAN_ALIGN),
-				loads[depth]};
-		}
+	for (CodeWalk w = {0}; w.at < p->code.n; code_past(p, &w)) {
+		const CodeItem *s = &p->code.at[w.at];
+		if (s->kind == CODE_LOAD && w.depth)
+			r[n++] = (Resident){s->id, w.loop[0], 0, round_up(
+				p->storages.at[p->storage_of[s->id]].bytes,
+				PLAN_ALIGN), (double)code_runs(p, &w)};
+		while (s->kind == CODE_NEXT && w.depth == 1 && open < n)
+			r[open++].end = w.at;
 	}
 	return n;
 }
