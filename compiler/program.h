@@ -58,7 +58,10 @@ typedef struct CodeItem {
 	CodeKind kind;
 	uint32_t id;            /* node, loop (index into loops; UINT32_MAX: the
 	                           loop over denoising steps) or weight */
-	int64_t count;          /* CODE_LOOP of the denoising steps */
+	int64_t count;          /* CODE_LOOP: iterations */
+	bool denoises;          /* the loop over steps that denoises, not one in
+	                           front of it that fills tables for all steps;
+	                           and its end */
 } CodeItem;
 
 /* Bytes in the arena: a value that has a place of its own, a workspace, a

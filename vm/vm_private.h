@@ -9,19 +9,6 @@
 #include "vm/plan/walk.h"
 #include "vm/vm.h"
 
-/* The last loop over r0 that runs once for each step: those in front of it fill
- * tables for all steps. */
-static inline uint32_t
-find_main_loop(const Plan *p)
-{
-	uint32_t found = PLAN_NONE;
-	for (uint32_t i = 0; p->head.steps && i < p->n_code; i++)
-		if (p->code[i].op == CTL_loop && p->code[i].a == 0
-			&& p->code[i].b == p->head.steps)
-			found = i;
-	return found;
-}
-
 /* ---- the machine ---- */
 
 /* The instructions between which a buffer must keep its bytes. */

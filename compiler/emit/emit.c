@@ -96,7 +96,7 @@ matrix_of(const Emitter *e, uint32_t reader, PlanWeight *w)
 	Ref part[2];
 	int parts = ref_resolve(e->g, n->in[0], part);
 	int64_t rows = w->dim[0];
-	w->matrix = 1;
+	w->layout = LAYOUT_MATRIX;
 	w->rows[0] = n->attr.geglu ? rows / 2 : rows;
 	w->rows[1] = n->attr.geglu ? rows / 2 : 0;
 	w->cols[0] = part[0].c;
@@ -147,7 +147,9 @@ static uint32_t
 emit_debug(Emitter *e, uint32_t site)
 {
 	const Site *s = &e->g->sites.at[site];
-	PlanDebug d = {.file = emit_string(e, s->file),
+	/* no folder: the same source gives the same plan wherever it lies */
+	const char *slash = strrchr(s->file, '/');
+	PlanDebug d = {.file = emit_string(e, slash ? slash + 1 : s->file),
 		.line = (uint32_t)s->line, .scope = emit_string(e, s->scope),
 		.component = emit_string(e, s->component), .phase = e->phase,
 		.group = e->group};
@@ -279,12 +281,25 @@ begin_phase(Emitter *e, const char *name)
 		.first = (uint32_t)e->code.n};
 }
 
+static void
+emit_over_steps(Emitter *e, const CodeItem *s)
+{
+	uint32_t at = (uint32_t)e->code.n;
+	if (s->kind == CODE_LOOP)
+		emit_control(e, CTL_loop, 0, (uint32_t)s->count, 0);
+	else
+		emit_control(e, CTL_next, 0, 0, 0);
+	if (s->denoises && s->kind == CODE_LOOP)
+		e->plan.head.denoise = at;
+	else if (s->denoises)
+		e->denoise_end = at;
+}
+
 /* encode until the first loop over denoising steps, decode after the last. */
 static void
 emit_item(Emitter *e, uint32_t at)
 {
 	const CodeItem *s = &e->p->code.at[at];
-	bool over_steps = code_over_steps(s);
 	e->item_insn[at] = (uint32_t)e->code.n;
 	switch (s->kind) {
 	case CODE_NODE:
@@ -299,14 +314,14 @@ emit_item(Emitter *e, uint32_t at)
 			e->g->nodes.at[s->id].site);
 		break;
 	case CODE_LOOP:
-		if (over_steps)
-			emit_control(e, CTL_loop, 0, (uint32_t)s->count, 0);
+		if (code_over_steps(s))
+			emit_over_steps(e, s);
 		else
 			begin_group(e, s);
 		break;
 	case CODE_NEXT:
-		if (over_steps)
-			emit_control(e, CTL_next, 0, 0, 0);
+		if (code_over_steps(s))
+			emit_over_steps(e, s);
 		else
 			end_group(e, s);
 		break;
@@ -359,11 +374,27 @@ emit_code(Emitter *e)
 	for (size_t i = 0; i < e->phases.n; i++)
 		e->phases.at[i].last = (uint32_t)(i + 1 < e->phases.n
 			? e->phases.at[i + 1].first : e->code.n) - 1;
-	for (size_t i = 0; i < p->storages.n; i++) {
-		const Storage *s = &p->storages.at[i];
-		e->buffers.at[i].first = e->item_insn[s->first];
-		e->buffers.at[i].last = e->item_insn[s->last + 1] - 1;
+}
+
+/* When buffers live.  Those that live around the denoising loop's body cross its
+ * steps, but for what comes from outside again: weights, tables, per_step
+ * inputs. */
+static void
+emit_lives(Emitter *e)
+{
+	uint32_t begin = e->plan.head.denoise;
+	for (size_t i = 0; i < e->p->storages.n; i++) {
+		const Storage *s = &e->p->storages.at[i];
+		PlanBuffer *b = &e->buffers.at[i];
+		b->first = e->item_insn[s->first];
+		b->last = e->item_insn[s->last + 1] - 1;
+		b->crosses = begin != PLAN_NONE && b->first <= begin
+			&& b->last >= e->denoise_end && (s->role == BUF_VALUE
+			|| s->role == BUF_INPUT || s->role == BUF_OUTPUT);
 	}
+	for (size_t i = 0; i < e->inputs.n; i++)
+		if (e->inputs.at[i].per_step)
+			e->buffers.at[e->inputs.at[i].buffer].crosses = 0;
 }
 
 /* ---- the graph, for pictures ---- */
@@ -409,6 +440,7 @@ emit_head(Emitter *e)
 	h->ops_hash = ops_hash();
 	h->name = emit_string(e, p->graph->name);
 	h->target = emit_string(e, p->target->name);
+	h->abi = p->target->abi;
 	h->threads = (uint32_t)p->threads;
 	h->steps = (uint32_t)p->graph->steps;
 	h->order_proven = p->order_proven;
@@ -431,13 +463,15 @@ emit_head(Emitter *e)
 void
 pass_emit(Program *p)
 {
-	Emitter e = {.p = p, .g = p->graph};
+	Emitter e = {.p = p, .g = p->graph,
+		.plan.head.denoise = PLAN_NONE};
 	*vec_push(&e.strings) = 0;
 	*vec_push(&e.debugs) = (PlanDebug){.group = PLAN_NONE};
 	emit_buffers(&e);
 	emit_ports(&e);
 	emit_weights(&e);
 	emit_code(&e);
+	emit_lives(&e);
 	emit_graph(&e);
 	emit_head(&e);
 	emit_summary(&e);

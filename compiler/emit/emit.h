@@ -14,6 +14,7 @@ typedef struct Emitter {
 	uint32_t *item_insn;    /* by item of p->code: its first instruction */
 	uint32_t *weight_of;    /* by node: index into plan.weights */
 	uint32_t phase, group;
+	uint32_t denoise_end;   /* the `next` of the denoising loop */
 	uint32_t *group_of_loop;
 } Emitter;
 

@@ -105,6 +105,5 @@ emit_summary(Emitter *e)
 	}
 	h->weights_peak = weights_peak(e);
 	h->profile = emit_string(e, cost_profile(e->p->options)->name);
-	h->compile_seconds = now_seconds() - e->p->compile_start;
 }
 

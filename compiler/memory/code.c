@@ -20,7 +20,16 @@ typedef struct Coder {
 static void
 add(Program *p, CodeKind kind, uint32_t id, int64_t count)
 {
-	*vec_push(&p->code) = (CodeItem){kind, id, count};
+	*vec_push(&p->code) = (CodeItem){kind, id, count, false};
+}
+
+/* The loop over denoising steps around the nodes of a stage, or its end. */
+static void
+add_over_steps(Program *p, CodeKind kind, Stage stage)
+{
+	int64_t count = kind == CODE_LOOP ? p->graph->steps : 0;
+	*vec_push(&p->code) = (CodeItem){kind, UINT32_MAX, count,
+		stage == ST_LOOP};
 }
 
 static void
@@ -144,11 +153,11 @@ pass_code(Program *p)
 		bool over_steps = s == ST_STEPS || s == ST_LOOP;
 		if (over_steps) {
 			load_weights(&c, i, end, false);
-			add(p, CODE_LOOP, UINT32_MAX, g->steps);
+			add_over_steps(p, CODE_LOOP, s);
 		}
 		code_range(&c, i, end, LOOP_NONE, !over_steps);
 		if (over_steps)
-			add(p, CODE_NEXT, UINT32_MAX, 0);
+			add_over_steps(p, CODE_NEXT, s);
 		i = end + 1;
 	}
 }
