@@ -4,26 +4,6 @@
 
 #include <string.h>
 
-uint32_t
-emit_string(Emitter *e, const char *s)
-{
-	size_t n = strlen(s) + 1;
-	if (n == 1)
-		return 0;
-	/* the same name again and again: look among the last ones */
-	size_t from = e->strings.n > 4096 ? e->strings.n - 4096 : 1;
-	while (from > 1 && e->strings.at[from - 1])
-		from--;
-	for (size_t i = from; i < e->strings.n;
-		i += strlen(e->strings.at + i) + 1)
-		if (!strcmp(e->strings.at + i, s))
-			return (uint32_t)i;
-	uint32_t at = (uint32_t)e->strings.n;
-	for (size_t i = 0; i < n; i++)
-		*vec_push(&e->strings) = s[i];
-	return at;
-}
-
 /* ---- buffers, ports, tables, weights ---- */
 
 static void
@@ -134,16 +114,6 @@ emit_weights(Emitter *e)
 /* ---- code ---- */
 
 static uint32_t
-emit_attr(Emitter *e, const Attr *a)
-{
-	for (size_t i = e->attrs.n; i-- > (e->attrs.n > 64 ? e->attrs.n - 64 : 0);)
-		if (!memcmp(&e->attrs.at[i], a, sizeof *a))
-			return (uint32_t)i;
-	*vec_push(&e->attrs) = *a;
-	return (uint32_t)(e->attrs.n - 1);
-}
-
-static uint32_t
 emit_debug(Emitter *e, uint32_t site)
 {
 	const Site *s = &e->g->sites.at[site];
@@ -153,11 +123,7 @@ emit_debug(Emitter *e, uint32_t site)
 		.line = (uint32_t)s->line, .scope = emit_string(e, s->scope),
 		.component = emit_string(e, s->component), .phase = e->phase,
 		.group = e->group};
-	size_t n = e->debugs.n;
-	if (n && !memcmp(&e->debugs.at[n - 1], &d, sizeof d))
-		return (uint32_t)(n - 1);
-	*vec_push(&e->debugs) = d;
-	return (uint32_t)n;
+	return emit_debug_entry(e, &d);
 }
 
 static PlanInsn *
