@@ -3,6 +3,7 @@
  */
 #include "compiler/program.h"
 
+#include <math.h>
 #include <string.h>
 
 /* For each storage the one whose place it shares in the end; chains of results in
@@ -40,10 +41,9 @@ sum_live(Program *p, const PlaceItem *items, size_t n)
 		p->live[t] += p->live[t - 1];
 }
 
-/* What ends the search of the last placement is its count of nodes, so that a
- * busy machine gives the same plan; the seconds are for the worst of graphs. */
+/* What ends a search is its count of nodes, never the time: equal inputs give
+ * equal plans on a busy machine, too. */
 enum { PLACE_NODES = 40000, MEASURE_NODES = 10000 };
-#define PLACE_SECONDS 10.0
 
 static void
 lay_out(Program *p, const PlaceOptions *o)
@@ -83,11 +83,11 @@ void
 pass_place(Program *p)
 {
 	int64_t known = p->height;
-	lay_out(p, &(PlaceOptions){.deadline = PLACE_SECONDS,
+	lay_out(p, &(PlaceOptions){.deadline = INFINITY,
 		.nodes = PLACE_NODES});
 	if (p->height > known)
 		lay_out(p, &(PlaceOptions){.capacity = known,
-			.deadline = PLACE_SECONDS, .nodes = MEASURE_NODES});
+			.deadline = INFINITY, .nodes = MEASURE_NODES});
 }
 
 void
@@ -98,5 +98,5 @@ program_measure(Program *p, int64_t within)
 	lay_out(p, &(PlaceOptions){0});
 	if (p->height > within && p->placed.load_bound <= within)
 		lay_out(p, &(PlaceOptions){.capacity = within,
-			.deadline = PLACE_SECONDS, .nodes = MEASURE_NODES});
+			.deadline = INFINITY, .nodes = MEASURE_NODES});
 }
