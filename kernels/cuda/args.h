@@ -68,6 +68,7 @@ typedef struct StatsArgs {
 	int64_t channels[2];    /* of the parts */
 	int32_t groups;
 	int64_t per;            /* channels of a group */
+	int32_t vec;            /* fast form: 16 bytes at a time */
 } StatsArgs;
 
 /* norm_combine.  `out`: results but for c; views: result, first unit.
@@ -86,6 +87,18 @@ typedef struct ApplyArgs {
 	int64_t per;
 } ApplyArgs;
 
+/* norm_apply of one part, fast form.  `out`: rows of statistics but for c; views:
+ * result, x, statistics.  `in`: rows that share them; views: result, x. */
+typedef struct ApplyRowsArgs {
+	BoxArgs out, in;
+	const void *gamma, *beta;
+	int32_t gamma_type, beta_type, act, groups;
+	int64_t first, channels, per;   /* the part's; channels of a group */
+	int64_t chunks;         /* of rows that share statistics */
+	int32_t vec;
+} ApplyRowsArgs;
+enum { APPLY_ROWS = 16 };       /* of a row of threads */
+
 /* layer_norm.  Rows: result, x. */
 typedef struct RowsArgs {
 	BoxArgs box;            /* but for c */
@@ -93,6 +106,7 @@ typedef struct RowsArgs {
 	int32_t gamma_type, beta_type;
 	int64_t channels;
 	double eps;
+	int32_t vec;
 } RowsArgs;
 
 /* ---- matrix work ---- */

@@ -19,40 +19,37 @@ grid_x()
 	return block_x() * THREADS + thread_x();
 }
 
+/* Offset of index number i of axes of extents n[]; the last needs no division. */
+DEV int64_t
+axes_at(int dims, const int64_t *n, const int64_t *step, int64_t i)
+{
+	int64_t at = 0;
+	for (int d = 0; d + 1 < dims; d++) {
+		at += i % n[d] * step[d];
+		i /= n[d];
+	}
+	return dims ? at + i * step[dims - 1] : at;
+}
+
 /* Offset of element number i of a box in view v. */
 DEV int64_t
 box_at(const BoxArgs &b, int v, int64_t i)
 {
-	int64_t at = b.first[v];
-	for (int d = 0; d < b.dims; d++) {
-		at += i % b.n[d] * b.step[v][d];
-		i /= b.n[d];
-	}
-	return at;
+	return b.first[v] + axes_at(b.dims, b.n, b.step[v], i);
 }
 
 /* Offset of number i of the batch in view v. */
 DEV int64_t
 batch_at(const MatrixArgs &p, int v, int64_t i)
 {
-	int64_t at = 0;
-	for (int d = 0; d < p.dims; d++) {
-		at += i % p.n[d] * p.batch_step[v][d];
-		i /= p.n[d];
-	}
-	return at;
+	return axes_at(p.dims, p.n, p.batch_step[v], i);
 }
 
 /* Offset of index number i of some axes. */
 DEV int64_t
 dims_at(const DimsArgs &d, const int64_t *step, int64_t i)
 {
-	int64_t at = 0;
-	for (int k = 0; k < d.dims; k++) {
-		at += i % d.n[k] * step[k];
-		i /= d.n[k];
-	}
-	return at;
+	return axes_at(d.dims, d.n, step, i);
 }
 
 /* 8 numbers of 16 bits, of which those from `n` on are zero. */

@@ -41,6 +41,7 @@ typedef struct Launch {
 		StatsArgs stats;
 		CombineArgs combine;
 		ApplyArgs apply;
+		ApplyRowsArgs apply_rows;
 		RowsArgs rows;
 		MatrixArgs matrix;
 		AttendArgs attend;
@@ -80,8 +81,13 @@ const void *cuda_image(size_t *bytes);
  * one dim each, those of one index, too. */
 void box_fill(BoxArgs *b, const int64_t *box, int views,
 	const View *const *view, AxisSet apart);
+/* Whether its elements may be accessed by 16 bytes, eight along c, in all but the
+ * dims of stride 0. */
+bool box_aligned(const BoxArgs *b, int views);
 /* A view whose offsets are absolute indices along `axis` of `v`. */
 View box_position(const View *v, int axis);
+/* The part of a view that starts `first` indices along `axis`, n long. */
+View view_from(const View *v, int axis, int64_t first, int64_t n);
 /* Finishes a launch with a thread for each of `threads`; 0 if there are none. */
 int launch_threads(Launch *l, const char *kernel, int64_t threads,
 	size_t args_bytes);
@@ -90,6 +96,10 @@ int launch_threads(Launch *l, const char *kernel, int64_t threads,
 int fast_matrix(Op op, const Operand *args, const Attr *attr,
 	const CudaChoice *how, Launch *out);
 
+int fast_norm(Op op, const Operand *args, const Attr *attr,
+	const CudaChoice *how, Launch *out);
+int fast_each(Op op, const Operand *args, const Attr *attr,
+	const CudaChoice *how, Launch *out);
 int fast_attend(Op op, const Operand *args, const Attr *attr,
 	const CudaChoice *how, Launch *out);
 

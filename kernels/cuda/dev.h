@@ -188,6 +188,18 @@ lds4(uint32_t at)
 	asm volatile("ld.shared.u32 %0, [%1];" : "=r"(v) : "r"(at) : "memory");
 	return v;
 }
+DEV double
+lds_double(uint32_t at)
+{
+	double v;
+	asm volatile("ld.shared.f64 %0, [%1];" : "=d"(v) : "r"(at) : "memory");
+	return v;
+}
+DEV void
+sts_double(uint32_t at, double v)
+{
+	asm volatile("st.shared.f64 [%0], %1;" :: "r"(at), "d"(v) : "memory");
+}
 DEV void
 sts16(uint32_t at, V4 v)
 {

@@ -27,6 +27,14 @@ static const struct {
 	[OP_linear] = {CUDA_MATRIX, fast_matrix},
 	[OP_conv] = {CUDA_MATRIX, fast_matrix},
 	[OP_attend] = {CUDA_ATTEND, fast_attend},
+	[OP_norm_stats] = {CUDA_NORM, fast_norm},
+	[OP_norm_combine] = {CUDA_NORM, fast_norm},
+	[OP_norm_apply] = {CUDA_NORM, fast_norm},
+	[OP_layer_norm] = {CUDA_NORM, fast_norm},
+#define X(op) [OP_##op] = {CUDA_EACH, fast_each},
+	X(add) X(sub) X(mul) X(div) X(silu) X(gelu) X(gelu_tanh) X(sigmoid)
+	X(clamp) X(geglu) X(copy) X(fill)
+#undef X
 };
 
 int
@@ -117,15 +125,27 @@ launch_threads(Launch *l, const char *kernel, int64_t threads,
 	return threads > 0;
 }
 
-/* The part of a view that starts `first` indices along `axis`. */
-static View
-part_of(const View *v, int axis, int64_t first, int64_t n)
+View
+view_from(const View *v, int axis, int64_t first, int64_t n)
 {
 	View p = *v;
 	p.data += first * v->stride[axis] * dtype_bytes(v->dtype);
 	p.lo[axis] += first;
 	p.n[axis] = n;
 	return p;
+}
+
+bool
+box_aligned(const BoxArgs *b, int views)
+{
+	for (int v = 0; v < views; v++) {
+		if ((uintptr_t)b->data[v] % 16)
+			return false;
+		for (int d = 0; d < b->dims; d++)
+			if (b->step[v][d] % 8)
+				return false;
+	}
+	return true;
 }
 
 /* ---- elementwise ---- */
@@ -177,8 +197,8 @@ plain_geglu(const Operand *args, const Attr *attr, Launch *out)
 {
 	const View *y = &args[0].part[0];
 	int64_t c = y->n[AXIS_C];
-	View x = part_of(&args[1].part[0], AXIS_C, 0, c);
-	View gate = part_of(&args[1].part[0], AXIS_C, c, c);
+	View x = view_from(&args[1].part[0], AXIS_C, 0, c);
+	View gate = view_from(&args[1].part[0], AXIS_C, c, c);
 	const View *v[3] = {y, &x, &gate};
 	return each(OP_geglu, 3, 3, v, attr, out);
 }
@@ -200,6 +220,40 @@ plain_sample(const Operand *args, const Attr *attr, Launch *out)
 	return launch_threads(out, "plain_sample", p->box.count, sizeof *p);
 }
 
+/* Turns a launch of plain_each into one of eight elements a thread, if all
+ * views have them side by side; a second operand may have one for all. */
+static void
+widen(Launch *l)
+{
+	const EachArgs *p = &l->args.each;
+	BoxArgs outer = p->box;
+	if (p->op == OP_index || p->box.dims == 0 || p->box.n[0] % 8)
+		return;
+	for (int v = 0; v < p->views; v++) {
+		int64_t step = p->box.step[v][0];
+		if ((step != 1 && (v != 2 || step))
+			|| p->box.dtype[v] == DT_I32)
+			return;
+		outer.step[v][0] = 0;
+		if (step == 0)          /* read one by one */
+			outer.data[v] = NULL;
+	}
+	if (!box_aligned(&outer, p->views))
+		return;
+	launch_threads(l, "each", p->box.count / 8, sizeof *p);
+}
+
+int
+fast_each(Op op, const Operand *args, const Attr *attr, const CudaChoice *how,
+	Launch *out)
+{
+	int n = plain_forms[op](args, attr, out);
+	(void)how;
+	for (int i = 0; i < n; i++)
+		widen(&out[i]);
+	return n;
+}
+
 /* ---- making and moving ---- */
 
 int
@@ -211,7 +265,7 @@ plain_copy(const Operand *args, const Attr *attr, Launch *out)
 		const View *x = &args[1].part[p];
 		int64_t n = args[1].parts > 1 ? x->n[AXIS_C]
 			: args[0].part[0].n[AXIS_C];
-		View y = part_of(&args[0].part[0], AXIS_C, first, n);
+		View y = view_from(&args[0].part[0], AXIS_C, first, n);
 		const View *v[2] = {&y, x};
 		int k = each(OP_copy, 2, 2, v, attr, out + launches);
 		if (k < 0)
@@ -359,7 +413,7 @@ apply_part(const Operand *args, int part, int64_t first, const Attr *attr,
 {
 	const View *x = &args[1].part[part];
 	const View *gamma = &args[3].part[0], *beta = &args[4].part[0];
-	View y = part_of(&args[0].part[0], AXIS_C, first, x->n[AXIS_C]);
+	View y = view_from(&args[0].part[0], AXIS_C, first, x->n[AXIS_C]);
 	View stats = args[2].part[0], position = box_position(&y, AXIS_C);
 	const View *v[4] = {&y, x, &stats, &position};
 	ApplyArgs *p = &out->args.apply;

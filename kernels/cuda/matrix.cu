@@ -13,7 +13,7 @@
  * was cut.  With a GEGLU 8 value rows of the matrix and their 8 gate rows take
  * turns in a tile, so a thread that finishes a value has its gate.
  */
-#include "kernels/cuda/box.h"
+#include "kernels/cuda/rows.h"
 
 enum {
 	CHUNK = MATRIX_CHUNK, TILE_M = MATRIX_TILE_M,
@@ -32,66 +32,19 @@ chunk_at(int row, int chunk)
 /* v[8] += n numbers of an operand of the epilogue. */
 template <bool VEC>
 DEV void
-add_row(float v[8], const void *p, int type, int64_t at, int n)
+add_row(float v[LANES], const void *p, int type, int64_t at, int n)
 {
-	if (VEC && type == DT_F32) {
+	float u[LANES];
+	load_lanes(p, type, at, n, VEC, u);
 #pragma unroll
-		for (int h = 0; h < 2; h++) {
-			V4 u = ldg16((const float *)p + at + 4 * h);
-			v[4 * h] += as_float(u.x);
-			v[4 * h + 1] += as_float(u.y);
-			v[4 * h + 2] += as_float(u.z);
-			v[4 * h + 3] += as_float(u.w);
-		}
-	} else if (VEC) {
-		V4 u = ldg16((const uint16_t *)p + at);
-		const uint32_t w[4] = {u.x, u.y, u.z, u.w};
-#pragma unroll
-		for (int j = 0; j < 4; j++) {
-			v[2 * j] += half_to(type, w[j] & 0xffff);
-			v[2 * j + 1] += half_to(type, w[j] >> 16);
-		}
-	} else {
-#pragma unroll
-		for (int j = 0; j < 8; j++)
-			if (j < n)
-				v[j] += load(p, type, at + j);
-	}
-}
-
-template <bool VEC>
-DEV void
-store_row(void *p, int type, int64_t at, const float v[8], int n)
-{
-	if (VEC && type == DT_F32) {
-#pragma unroll
-		for (int h = 0; h < 2; h++) {
-			V4 u;
-			u.x = as_bits(v[4 * h]);
-			u.y = as_bits(v[4 * h + 1]);
-			u.z = as_bits(v[4 * h + 2]);
-			u.w = as_bits(v[4 * h + 3]);
-			stg16((float *)p + at + 4 * h, u);
-		}
-	} else if (VEC) {
-		V4 u;
-		u.x = half_pair(type, v[0], v[1]);
-		u.y = half_pair(type, v[2], v[3]);
-		u.z = half_pair(type, v[4], v[5]);
-		u.w = half_pair(type, v[6], v[7]);
-		stg16((uint16_t *)p + at, u);
-	} else {
-#pragma unroll
-		for (int j = 0; j < 8; j++)
-			if (j < n)
-				store(p, type, at + j, v[j]);
-	}
+	for (int j = 0; j < LANES; j++)
+		v[j] += u[j];
 }
 
 /* v[8] += bias + row for rows n .. n + 7 of the matrix; `c` of them count. */
 template <bool VEC>
 DEV void
-add_terms(const MatrixArgs &p, float v[8], int64_t n, int64_t row, int c)
+add_terms(const MatrixArgs &p, float v[LANES], int64_t n, int64_t row, int c)
 {
 	if (p.bias)
 		add_row<VEC>(v, p.bias, p.bias_type, n, c);
@@ -109,7 +62,7 @@ add_terms(const MatrixArgs &p, float v[8], int64_t n, int64_t row, int c)
 
 /* Eight sums of a row of the stage. */
 DEV void
-staged(uint32_t at, float v[8])
+staged(uint32_t at, float v[LANES])
 {
 	V4 lo = lds16(at), hi = lds16(at + 16);
 	v[0] = as_float(lo.x);
@@ -350,7 +303,6 @@ struct MatrixTile {
 	multiply(uint32_t a, uint32_t b, int tap)
 	{
 		const int b_first = wn + (lane & 7) + (lane >> 4 << 3);
-		const int b_last = wn + (NI - 1) * 8 + (lane & 7);
 		uint32_t at[MI];
 #pragma unroll
 		for (int mi = 0; mi < MI; mi++)
@@ -363,7 +315,7 @@ struct MatrixTile {
 			for (int mi = 0; mi < MI; mi++)
 				ldmatrix4(fa[mi], at[mi] ^ (uint32_t)(ks * 32));
 #pragma unroll
-			for (int ni = 0; ni + 1 < NI; ni += 2) {
+			for (int ni = 0; ni < NI; ni += 2) {
 				uint32_t r[4];
 				ldmatrix4(r, b + chunk_at(b_first + ni * 8, chunk));
 				fb[ni][0] = r[0];
@@ -371,8 +323,6 @@ struct MatrixTile {
 				fb[ni + 1][0] = r[2];
 				fb[ni + 1][1] = r[3];
 			}
-			if (NI & 1)
-				ldmatrix2(fb[NI - 1], b + chunk_at(b_last, chunk));
 #pragma unroll
 			for (int mi = 0; mi < MI; mi++)
 #pragma unroll
@@ -420,7 +370,7 @@ struct MatrixTile {
 	{
 		const int cout = (int)p.cout, some = cout - n;
 		int64_t at[3];          /* in y, row, add */
-		float v[8], gate[8];
+		float v[LANES], gate[LANES];
 #pragma unroll
 		for (int k = 0; k < 3; k++)
 			at[k] = base[k] + q[0] * p.step[MV_Y + k][0]
@@ -429,7 +379,7 @@ struct MatrixTile {
 		staged(from, v);
 		add_terms<VEC>(p, v, n, at[1], some);
 		if (p.geglu) {
-			staged(from + 32, gate);
+			staged(from + WN / 2 * 4, gate);
 			add_terms<VEC>(p, gate, n + cout, at[1], some);
 #pragma unroll
 			for (int j = 0; j < 8; j++)
@@ -442,7 +392,7 @@ struct MatrixTile {
 		if (p.data[MV_ADD])
 			add_row<VEC>(v, p.data[MV_ADD], p.dtype[MV_ADD],
 				at[2] + n, some);
-		store_row<VEC>(p.data[MV_Y], p.dtype[MV_Y], at[0] + n, v, some);
+		store_lanes(p.data[MV_Y], p.dtype[MV_Y], at[0] + n, some, VEC, v);
 	}
 
 	/* The warp's sums of its 16 rows number `mi` into its stage.  Selecting
@@ -456,8 +406,11 @@ struct MatrixTile {
 		sync_warp();
 #pragma unroll
 		for (int ni = 0; ni < NI; ni++) {
+			/* gates behind all values */
+			const int c = p.geglu ? ni % 2 * (WN / 2) + ni / 2 * 8
+				: ni * 8;
 			uint32_t to = stage + (uint32_t)((lane >> 2) * PITCH
-				+ ni * 8 + (lane & 3) * 2) * 4;
+				+ c + (lane & 3) * 2) * 4;
 			float v[4];
 #pragma unroll
 			for (int k = 0; k < 4; k++) {
@@ -497,8 +450,8 @@ struct MatrixTile {
 				q[0] += o[0];
 				if (in && q[0] < p.out[0] && q[1] < p.out[1]
 					&& q[2] < p.out[2])
-					finish(q, base, n, stage + (uint32_t)
-						(r * PITCH + c * halves) * 4);
+					finish(q, base, n, stage
+						+ (uint32_t)(r * PITCH + c) * 4);
 			}
 		}
 	}
@@ -530,10 +483,10 @@ struct MatrixTile {
 		MatrixTile<T, BN, WARPS_M, WARPS_N, VEC>(p).run(); \
 	}
 MATRIX(matrix_f16_128, DT_F16, 128, 2, 2, true)
-MATRIX(matrix_f16_160, DT_F16, 160, 2, 4, true)
+MATRIX(matrix_f16_160, DT_F16, 160, 4, 2, true)
 MATRIX(matrix_f16_64, DT_F16, 64, 4, 2, true)
 MATRIX(matrix_f16_any, DT_F16, 64, 4, 2, false)
 MATRIX(matrix_bf16_128, DT_BF16, 128, 2, 2, true)
-MATRIX(matrix_bf16_160, DT_BF16, 160, 2, 4, true)
+MATRIX(matrix_bf16_160, DT_BF16, 160, 4, 2, true)
 MATRIX(matrix_bf16_64, DT_BF16, 64, 4, 2, true)
 MATRIX(matrix_bf16_any, DT_BF16, 64, 4, 2, false)

@@ -51,7 +51,7 @@ cuda_blocks(const CudaArch *a, int registers, int shared, int threads)
 
 const MatrixShape matrix_shapes[SHAPES] = {
 	[SHAPE_128] = {128, 128, 2, "matrix_f16_128", "matrix_bf16_128"},
-	[SHAPE_160] = {160, 256, 4, "matrix_f16_160", "matrix_bf16_160"},
+	[SHAPE_160] = {160, 256, 2, "matrix_f16_160", "matrix_bf16_160"},
 	[SHAPE_64] = {64, 256, 2, "matrix_f16_64", "matrix_bf16_64"},
 	[SHAPE_ANY] = {64, 256, 2, "matrix_f16_any", "matrix_bf16_any"},
 };
@@ -67,10 +67,8 @@ matrix_shape(const CudaArch *a, int64_t cout, bool geglu, bool aligned)
 	for (size_t i = 0; i < COUNT_OF(order); i++) {
 		int64_t n = matrix_shapes[order[i]].channels;
 		int64_t padded = round_up(rows, n);
-		/* without copies under way 128 channels stall too long; 160 /
-		 * 4 is no whole number of pairs for a GEGLU */
-		if (padded >= least || (order[i] == SHAPE_128 && a->sm < 80)
-			|| (order[i] == SHAPE_160 && geglu))
+		/* without copies under way 128 channels stall too long */
+		if (padded >= least || (order[i] == SHAPE_128 && a->sm < 80))
 			continue;
 		least = padded;
 		best = order[i];

@@ -5,7 +5,8 @@
 #include "tests/lib/cases.h"
 
 /* The shim of a device takes its time: FULL=1 for all. */
-enum { CASES = 40, DEVICE_CASES = 16, DEVICE_MATRIX = 64, DEVICE_SEEDS = 200 };
+enum { CASES = 40, DEVICE_CASES = 16, DEVICE_MATRIX = 64, DEVICE_SEEDS = 200,
+	DEVICE_PLAIN = 9 };
 
 /* ---- reading operands ---- */
 
@@ -696,6 +697,11 @@ main(int argc, char **argv)
 		test(name);
 		for (uint64_t seed = 0; seed < cases_of((Op)op); seed++)
 			try_case((Op)op, seed, false);
+		case_plain(true);
+		for (uint64_t seed = 0; case_on_device && seed < DEVICE_PLAIN;
+			seed++)
+			try_case((Op)op, seed, false);
+		case_plain(false);
 		for (uint64_t seed = DEVICE_CASES; case_on_device
 			&& op == OP_attend && seed < DEVICE_SEEDS; seed++)
 			try_case((Op)op, seed, true);

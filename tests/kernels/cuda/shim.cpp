@@ -16,10 +16,11 @@
 #include <stdlib.h>
 
 ShimStats shim_stats;
+int64_t shim_executed[4];
 ShimOptions shim_options;
 
 enum {
-	STACK = 1 << 16,        /* of a fiber */
+	STACK = 1 << 18,        /* of a fiber; PTX has many registers */
 	SHARED = 1024,          /* address of the first byte of shared memory */
 	PRINTED = 8,            /* errors of a launch that are printed */
 	GRID_MAX = 0x7fffffff, BLOCK_MAX = 1024, SHARED_MAX = 227 * 1024,
@@ -498,6 +499,8 @@ shim_store(void *p, const void *v, int bytes, int line)
 
 V4 lds16(uint32_t at, int line) { return lds<V4>(at, line); }
 uint32_t lds4(uint32_t at, int line) { return lds<uint32_t>(at, line); }
+double lds_double(uint32_t at, int line) { return lds<double>(at, line); }
+void sts_double(uint32_t at, double v, int line) { sts(at, &v, 8, line); }
 void sts16(uint32_t at, V4 v, int line) { sts(at, &v, 16, line); }
 void sts4(uint32_t at, uint32_t v, int line) { sts(at, &v, 4, line); }
 void

@@ -27,6 +27,9 @@ typedef struct ShimStats {
 	int64_t mma, barriers, errors;
 } ShimStats;
 extern ShimStats shim_stats;
+/* Executed instructions of kernels that are nvcc's PTX: mma, ldmatrix and
+ * cp.async, behind all others. */
+extern int64_t shim_executed[4];
 
 typedef struct ShimOptions {
 	bool count;             /* sectors and wavefronts; slow */

@@ -84,6 +84,8 @@ float shfl_xor(float v, int lanes, LINE);
 
 V4 lds16(uint32_t at, LINE);
 uint32_t lds4(uint32_t at, LINE);
+double lds_double(uint32_t at, LINE);
+void sts_double(uint32_t at, double v, LINE);
 void sts16(uint32_t at, V4 v, LINE);
 void sts8(uint32_t at, uint32_t a, uint32_t b, LINE);
 void sts4(uint32_t at, uint32_t v, LINE);
