@@ -7,6 +7,8 @@
 #   make docs        writes docs/ops.md and the outputs in docs/tour.md anew
 #   make pictures    draws those of docs/ anew
 #   make profile     measures this machine: the built-in device profile
+#   make check-cuda  the CUDA kernels, as nvcc's PTX and with planted bugs, too
+#   make mutate-cuda  the planted bugs alone
 #   make check-asan  the tests under AddressSanitizer and UBSan
 #   make mutate      the tests against the memory gate without each of its checks
 #   make fuzz        the fuzz targets: their corpus, then FUZZ_SECONDS (0) each;
@@ -178,6 +180,35 @@ CUDA_TESTS = $(filter $(BUILD)/tests/kernels/cuda_%,$(TESTS))
 $(CUDA_TESTS): $(SHIM_OBJ)
 $(CUDA_TESTS:%=%.o): CFLAGS += $(if $(SHIM_OBJ),-DSHIM)
 $(CUDA_TESTS): LDLIBS += $(if $(SHIM_OBJ),-lstdc++)
+# nvcc's PTX as C++ over the same shim: what it made of the kernels is tested, too.
+PTX_ARCH  ?= 75 80 90
+CUDA_CU    = $(filter-out %/all.cu,$(wildcard kernels/cuda/*.cu))
+define ptx
+$(BUILD)/ptx/$(1)/%.o: kernels/cuda/%.cu $(CUDA_SRC) tests/kernels/cuda/ptx2cpp.py
+	@mkdir -p $$(@D)
+	@echo ptx of sm_$(1) $$<
+	$$(V)$(NVCC) $(NVCC_FLAGS) -arch=sm_$(1) -ptx -o $$(@:.o=.ptx) $$<
+	$$(V)python3 tests/kernels/cuda/ptx2cpp.py $$(@:.o=.ptx) >$$(@:.o=.cpp)
+	$$(V)$(CXX) -std=c++17 -O1 -w -ffp-contract=off -DPTX_COUNT -I. -c -o $$@ \
+		$$(@:.o=.cpp)
+$(BUILD)/ptx/$(1)/cuda_%: $(BUILD)/tests/kernels/cuda_%.o $(BUILD)/shim/shim.o \
+		$(CUDA_CU:kernels/cuda/%.cu=$(BUILD)/ptx/$(1)/%.o) $(LIB_OBJ)
+	$$(V)$$(CC) $$(CFLAGS) -o $$@ $$^ $$(LDLIBS) -lstdc++
+endef
+ifneq ($(and $(NVCC),$(SHIM_OBJ),$(shell command -v python3)),)
+PTX_DIRS   = $(PTX_ARCH:%=$(BUILD)/ptx/%)
+$(foreach a,$(PTX_ARCH),$(eval $(call ptx,$(a))))
+endif
+check-cuda: $(CUDA_TESTS) $(foreach d,$(PTX_DIRS),$d/cuda_values $d/cuda_counts \
+		$(if $(FULL),$d/cuda_cut))
+	$(V)BUILD=$(BUILD) sh tests/run.sh cuda_values cuda_counts cuda_static cuda_cut
+	$(V)BUILD=$(BUILD) FULL=$(FULL) sh tests/kernels/cuda/check.sh $(PTX_DIRS)
+	$(V)$(MAKE) mutate-cuda
+# Plants bugs in the kernels; the tests must notice each.
+mutate-cuda: $(CUDA_TESTS)
+	$(V)BUILD=$(BUILD) NVCC="$(NVCC)" CXX="$(CXX) -std=c++17 -ffp-contract=off -w" \
+		CC="$(CC) $(CFLAGS)" OBJECTS="$(SHIM_OBJ) $(LIB_OBJ)" \
+		LIBS="$(LDLIBS) -lstdc++" sh tests/kernels/cuda/mutants.sh
 check: $(BUILD)/sluice $(TESTS) $(TOOLS)
 	$(V)BUILD=$(BUILD) sh tests/run.sh $(T)
 
@@ -282,10 +313,20 @@ ifneq ($(filter setup setup-fuzz,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
+# nvcc is in Debian's contrib and non-free; without it the checks that need it
+# are skipped.
+setup-cuda:
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
+		--no-install-recommends python3 g++
+	command -v nvcc $(wildcard /usr/local/cuda/bin/nvcc) || DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -q --no-install-recommends nvidia-cuda-toolkit \
+		|| echo "no nvcc: Debian has it in contrib and non-free (nvidia-cuda-toolkit)"
+
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
 
-.PHONY: all check mutate check-asan fuzz have-clang docs pictures profile demo \
+
+.PHONY: all check check-cuda mutate-cuda setup-cuda mutate check-asan fuzz have-clang docs pictures profile demo \
 	install help setup setup-fuzz clean
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -106,8 +106,7 @@ draw_phases(Canvas *c)
 		char label[120], bytes[32], steps[32] = "";
 		double x = x_of(c, f->first);
 		const char *name = c->p->strings + f->name;
-		uint32_t denoise = c->p->head.denoise;
-		if (f->first <= denoise && denoise <= f->last)
+		if (!strcmp(name, "loop") && c->p->head.steps)
 			snprintf(steps, sizeof steps, ", %u steps",
 				c->p->head.steps);
 		snprintf(label, sizeof label, "%.60s%s: %s", name, steps,
