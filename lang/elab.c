@@ -250,6 +250,8 @@ run_program(Elab *e)
 	leave_frame(e, &f);
 	if (e->program->kind == A_PIPELINE && !e->diags.count)
 		params_unused(e);
+	if (!e->diags.count)
+		settings_check(e);
 	vec_free(&in.envs);
 }
 
@@ -266,7 +268,8 @@ elaborate(Elab *e, Source *main)
 	if (!e->program)
 		return;
 	e->g->name = e->program->name;
-	run_program(e);
+	if (settings_belong(e))
+		run_program(e);
 }
 
 static void
@@ -279,6 +282,7 @@ release(Elab *e)
 	}
 	vec_free(&e->files);
 	vec_free(&e->defines);
+	vec_free(&e->read_keys);
 	vec_free(&e->vars);
 	vec_free(&e->stack);
 	vec_free(&e->weight_node);

@@ -3,6 +3,7 @@
  *   load.c        files and what they include
  *   names.c       what each file defines; names that may not be used
  *   params.c      -D, config keys, defaults; a file's parameters and constants
+ *   settings.c    config keys that no parameter reads
  *   value.c       compile-time values
  *   elab.c        lang_compile; models and pipelines as programs
  *   elab_stmt.c   statements, the denoising loop
@@ -120,6 +121,11 @@ typedef struct Define {
 	bool used;
 } Define;
 
+/* A key of a component's config that the program reads; NULL: all of them. */
+typedef struct ReadKey {
+	const char *component, *key;
+} ReadKey;
+
 typedef struct Elab {
 	Arena *arena;
 	Names names;
@@ -128,6 +134,7 @@ typedef struct Elab {
 	Vec(Source *) files;
 	unsigned walk;
 	Vec(Define) defines;
+	Vec(ReadKey) read_keys;
 	Graph *g;
 	const Ast *program;     /* the model or pipeline that is compiled */
 	Frame *frame;
@@ -190,6 +197,16 @@ FileEnv *params_env(Elab *e, Instance *in, const Source *file);
 /* Config of a component with later files over earlier ones; `usual` (or NULL)
  * where there is none. */
 const Json *params_config(Elab *e, const char *component, const Json *usual);
+
+/* ---- settings.c ---- */
+/* Whether the configs belong together: an adapter to its UNet, a UNet to these
+ * models; if not, it is reported. */
+bool settings_belong(Elab *e);
+/* Notes that the program reads a key of a component's config; NULL: any key. */
+void settings_read(Elab *e, const char *component, const char *key);
+/* Reports the keys that the program does not read and that may change what the
+ * model computes. */
+void settings_check(Elab *e);
 
 /* ---- value.c ---- */
 Value value_int(int64_t i);

@@ -6,6 +6,7 @@
  *   ast.c         the tree's constructors and printer
  *   elab*.c       runs the file: parameters, blocks, loops; makes graph nodes
  *   params.c      parameters: -D, config keys, defaults
+ *   settings.c    config keys that no parameter reads: harmless, or an error
  *   sampler/      a scheduler's config to its table
  *   diag.c        errors with place, source line, caret, block instantiation, note
  */

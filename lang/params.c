@@ -225,21 +225,26 @@ params_unused(Elab *e)
 
 /* ---- config ---- */
 
+/* Component and name of a parameter's key; a pipeline's own parameters name
+ * others' ("vae.scaling_factor"). */
+static const char *
+split_key(Elab *e, const Instance *in, const Ast *from, const char **component)
+{
+	bool own = e->program->kind == A_PIPELINE && !*in->component;
+	const char *dot = own ? strchr(from->name, '.') : NULL;
+	*component = dot ? arena_strndup(e->arena, from->name,
+		(size_t)(dot - from->name)) : in->component;
+	return dot ? dot + 1 : from->name;
+}
+
 /* The first of the keys that is there and not null; later files win. */
 static const Json *
 config_value(Elab *e, const Instance *in, const Ast *param, const char **key)
 {
-	bool own = e->program->kind == A_PIPELINE && !*in->component;
 	for (const Ast *from = param->list; from; from = from->next) {
-		const char *component = in->component;
-		const char *dot = own ? strchr(from->name, '.') : NULL;
+		const char *component;
+		const char *name = split_key(e, in, from, &component);
 		*key = from->name;
-		const char *name = *key;
-		if (dot) {
-			component = arena_strndup(e->arena, name,
-				(size_t)(dot - name));
-			name = dot + 1;
-		}
 		for (size_t i = e->o->nconfig; i-- > 0;) {
 			const LangConfig *c = &e->o->config[i];
 			const Json *j = strcmp(c->component, component) ? NULL
@@ -256,6 +261,7 @@ params_config(Elab *e, const char *component, const Json *usual)
 {
 	const Json *all = NULL;
 	bool whole = false;
+	settings_read(e, component, NULL);
 	for (size_t i = 0; i < e->o->nconfig; i++)
 		whole |= !strcmp(e->o->config[i].component, component)
 			&& !e->o->config[i].partial;
@@ -420,6 +426,10 @@ param_value(Elab *e, Instance *in, const Ast *param)
 	const Define *d = find_define(e, in, param);
 	const Forced *forced = d ? NULL : find_forced(in, param);
 	int64_t n = 0;
+	for (const Ast *from = param->list; from; from = from->next) {
+		const char *component, *name = split_key(e, in, from, &component);
+		settings_read(e, component, name);
+	}
 	bool count_known = !param->a || eval_count(e, param, &n);
 	Value v = eval(e, param->b);
 	if (forced)
