@@ -131,6 +131,19 @@ counted(Diags *d)
 	return false;
 }
 
+/* An error in a file that the reader does not have: nothing there is theirs to
+ * look at or to mend. */
+static void
+print_builtin(Diags *d, const Source *s, const char *text, const char *note)
+{
+	fputs("sluice: error: ", d->out);
+	print_clean(d->out, s->path);
+	fputs(": ", d->out);
+	print_clean(d->out, text);
+	fputc('\n', d->out);
+	print_note(d, note);
+}
+
 void
 diag(Diags *d, Loc loc, const char *where, const char *note,
 	const char *fmt, ...)
@@ -148,6 +161,10 @@ diag(Diags *d, Loc loc, const char *where, const char *note,
 	int line = source_line(s, loc.begin);
 	uint32_t line_begin = s->line[line - 1];
 	fflush(stdout);
+	if (s->builtin) {
+		print_builtin(d, s, text, note);
+		return;
+	}
 	print_clean(d->out, s->path);
 	fprintf(d->out, ":%d:%d: error: ", line,
 		code_points(s->text + line_begin, loc.begin - line_begin) + 1);

@@ -17,6 +17,7 @@ typedef struct Source {
 	const char *path;       /* as messages show it */
 	const char *key;        /* what makes it the same file */
 	const char *folder;     /* of its includes; NULL: built in */
+	bool builtin;           /* nowhere on this machine */
 	const char *text;
 	size_t size;
 	uint32_t *line;         /* offsets of line starts */

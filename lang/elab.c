@@ -304,6 +304,8 @@ lang_compile(Arena *a, const LangOptions *o, int *code)
 	if (main && !e.diags.count)
 		elaborate(&e, main);
 	release(&e);
+	if (e.missing)
+		*code = EXIT_IO;
 	if (!main || e.diags.count)
 		return NULL;
 	*code = EXIT_OK;

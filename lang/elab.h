@@ -146,6 +146,7 @@ typedef struct Elab {
 	int64_t work;
 	int depth;
 	bool stop;              /* a limit was reached */
+	bool missing;           /* a config is not there */
 	Vec(uint32_t) weight_node;      /* node of each of the graph's weights */
 	Vec(const char *) rehash_names; /* component, name by turns */
 	uint32_t last_site;

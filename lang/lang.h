@@ -23,7 +23,8 @@
 typedef struct LangConfig {
 	const char *component;
 	const char *path;       /* for messages */
-	const Json *json;
+	const Json *json;       /* NULL: `path` is the folder where it should be;
+	                           a program that uses the component is refused */
 	bool partial;           /* settings over a config; where there is none,
 	                           over what the program has without */
 } LangConfig;

@@ -41,12 +41,15 @@ find_key(Elab *e, const char *key)
 static Source *
 add_source(Elab *e, const Source *s, const char **why)
 {
+	size_t mark = byte_order_mark(s->text, s->size);
 	if (memchr(s->text, 0, s->size)) {
 		*why = "it is not a text";
 		return NULL;
 	}
 	Source *file = arena_alloc(e->arena, sizeof *file);
 	*file = *s;
+	file->text += mark;
+	file->size -= mark;
 	source_lines(file, e->arena);
 	*vec_push(&e->files) = file;
 	return file;
@@ -70,6 +73,7 @@ open_source(Elab *e, const char *path, int depth, bool inside, const char **why)
 		key = arena_printf(e->arena, "builtin:%s", b->name);
 		s.path = b->name;
 		s.folder = NULL;
+		s.builtin = true;
 	}
 	Source *have = find_key(e, key);
 	if (have)

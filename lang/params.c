@@ -269,7 +269,7 @@ params_config(Elab *e, const char *component, const Json *usual)
 		all = usual;
 	for (size_t i = 0; i < e->o->nconfig; i++) {
 		const LangConfig *c = &e->o->config[i];
-		if (!strcmp(c->component, component)
+		if (!strcmp(c->component, component) && c->json
 			&& c->json->kind == JSON_MAP)
 			all = all ? json_merge(e->arena, all, c->json) : c->json;
 	}

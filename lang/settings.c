@@ -188,6 +188,15 @@ settings_belong(Elab *e)
 void
 settings_read(Elab *e, const char *component, const char *key)
 {
+	for (size_t i = 0; i < e->o->nconfig && !e->stop; i++) {
+		const LangConfig *c = &e->o->config[i];
+		if (c->json || strcmp(c->component, component))
+			continue;
+		diag_plain(&e->diags, NULL, "component '%s': '%s' has no %s",
+			component, c->path, !strcmp(component, "scheduler")
+			? "scheduler_config.json" : "config.json");
+		e->stop = e->missing = true;
+	}
 	*vec_push(&e->read_keys) = (ReadKey){component, key};
 }
 
@@ -230,7 +239,7 @@ settings_check(Elab *e)
 	for (size_t i = 0; i < e->o->nconfig; i++) {
 		const LangConfig *c = &e->o->config[i];
 		int class = class_of(c);
-		if (!class || !is_read(e, c->component, NULL)
+		if (!class || !c->json || !is_read(e, c->component, NULL)
 			|| !strcmp(c->component, "tokenizer"))
 			continue;
 		for (size_t k = 0; k < c->json->n; k++)

@@ -1,14 +1,21 @@
 /* configs.c - see configs.h. */
 #include "compiler/generate/configs.h"
+#include "compiler/generate/folder.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { CONFIG_BYTES = 4 << 20, CONFIG_DEPTH = 32 };
-
 typedef Vec(LangConfig) ConfigList;
+
+typedef struct Reading {
+	ConfigList *list;
+	const char *folder;     /* of the whole model, or NULL */
+	char *err;
+} Reading;
+
+/* OPTIONAL: it may be missing; LISTED: an index says that it is there. */
+typedef enum Presence { NEEDED, LISTED, OPTIONAL } Presence;
 
 static void __attribute__((format(printf, 2, 3)))
 say(char *err, const char *fmt, ...)
@@ -34,43 +41,91 @@ config_path(Arena *a, const char *dir)
 	return NULL;
 }
 
-/* Adds the config of `dir`; a folder without one is an error if `needed`, but a
- * tokenizer may be its vocabulary alone. */
+static bool
+is_file(const char *path)
+{
+	struct stat st;
+	return !stat(path, &st) && !S_ISDIR(st.st_mode);
+}
+
+/* The config that stands beside a file of weights with one of the usual names;
+ * NULL: it is another file's. */
+static const char *
+config_beside(Arena *a, const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	const char *name = slash ? slash + 1 : file;
+	const char *path = slash ? arena_printf(a, "%.*s/config.json",
+		(int)(slash - file), file) : "config.json";
+	bool usual = !strncmp(name, "diffusion_pytorch_model.", 24)
+		|| !strncmp(name, "model.", 6);
+	return usual && !access(path, F_OK) ? path : NULL;
+}
+
+/* A component that is one file: the config beside it; else that of the base's
+ * component, whose weights it replaces; else, behind another part of a UNet, what
+ * a motion adapter's tensors tell. */
 static int
-add_config(Arena *a, ConfigList *list, const char *component, const char *dir,
-	bool needed, char *err)
+add_file(Arena *a, const Reading *r, const char *component, const char *file,
+	bool first)
+{
+	int code = EXIT_OK;
+	const Json *json;
+	const char *path = config_beside(a, file);
+	if (!path && first && r->folder)
+		path = config_path(a, arena_printf(a, "%s/%s", r->folder,
+			component));
+	if (path)
+		json = json_read_file(a, path, &code, r->err);
+	else
+		json = adapter_config(a, file, &code, r->err);
+	if (json)
+		*vec_push(r->list) = (LangConfig){component, path ? path : file,
+			json, false};
+	return code;
+}
+
+/* Adds the config of `dir`.  A tokenizer may be its vocabulary alone.  Where an
+ * index names a component that is not there, it is listed without a config: only
+ * a program that calls it needs it. */
+static int
+add_config(Arena *a, const Reading *r, const char *component, const char *dir,
+	Presence presence)
 {
 	const char *path = config_path(a, dir);
 	int code = EXIT_OK;
 	if (!path) {
-		if (!needed || !strcmp(component, "tokenizer"))
+		if (presence == OPTIONAL || !strcmp(component, "tokenizer"))
 			return EXIT_OK;
-		bool scheduler = !strcmp(component, "scheduler");
-		say(err, "component '%s': '%s' has no %s", component, dir,
-			scheduler ? "scheduler_config.json" : "config.json");
-		return EXIT_IO;
+		if (presence == NEEDED)
+			return folder_explain_component(a, component, dir,
+				r->err);
+		*vec_push(r->list) = (LangConfig){component, dir, NULL, false};
+		return EXIT_OK;
 	}
-	const Json *json = json_read_file(a, path, &code, err);
+	const Json *json = json_read_file(a, path, &code, r->err);
 	if (json)
-		*vec_push(list) = (LangConfig){component, path, json,
+		*vec_push(r->list) = (LangConfig){component, path, json,
 			false};
 	return code;
 }
 
 /* "unet=DIR,DIR": its name and its folders. */
 static int
-add_replacement(Arena *a, ConfigList *list, const char *text, char *err)
+add_replacement(Arena *a, const Reading *r, const char *text)
 {
 	const char *equals = strchr(text, '=');
 	if (!equals || equals == text || !equals[1]) {
-		say(err, "component '%s': write NAME=DIR or NAME=DIR,DIR", text);
+		say(r->err, "component '%s': write NAME=DIR or NAME=DIR,DIR", text);
 		return EXIT_USAGE;
 	}
 	const char *name = arena_strndup(a, text, (size_t)(equals - text));
 	for (const char *s = equals + 1; *s;) {
 		size_t n = strcspn(s, ",");
 		const char *dir = arena_strndup(a, s, n);
-		int code = n ? add_config(a, list, name, dir, true, err) : EXIT_OK;
+		int code = !n ? EXIT_OK : is_file(dir)
+			? add_file(a, r, name, dir, s == equals + 1)
+			: add_config(a, r, name, dir, NEEDED);
 		if (code)
 			return code;
 		s += n + (s[n] == ',');
@@ -113,35 +168,33 @@ is_component(const char *key, const Json *value)
 }
 
 static int
-add_folder(Arena *a, ConfigList *list, const char *folder,
-	const char *const *component, size_t n, char *err)
+add_folder(Arena *a, const Reading *r, const char *const *component, size_t n)
 {
 	static const char *const usual[] = {
 		"unet", "vae", "text_encoder", "image_encoder", "scheduler",
 	};
+	const char *folder = r->folder;
 	const char *path = arena_printf(a, "%s/model_index.json", folder);
 	int code = EXIT_OK;
-	if (access(folder, F_OK)) {
-		say(err, "cannot read '%s': %s", folder, strerror(errno));
-		return EXIT_IO;
-	}
+	size_t before = r->list->n;
 	if (access(path, F_OK)) {
 		for (size_t i = 0; i < COUNT_OF(usual) && !code; i++)
 			if (!is_replaced(usual[i], component, n))
-				code = add_config(a, list, usual[i],
+				code = add_config(a, r, usual[i],
 					arena_printf(a, "%s/%s", folder, usual[i]),
-					false, err);
-		return code;
+					OPTIONAL);
+		return code || n || r->list->n > before ? code
+			: folder_explain(a, folder, r->err);
 	}
-	const Json *index = json_read_file(a, path, &code, err);
+	const Json *index = json_read_file(a, path, &code, r->err);
 	for (size_t i = 0; index && i < index->n && !code; i++) {
 		const char *name = index->key[i];
 		if (strchr(name, '/') || has_no_config(name)
 			|| !is_component(name, &index->item[i])
 			|| is_replaced(name, component, n))
 			continue;
-		code = add_config(a, list, name,
-			arena_printf(a, "%s/%s", folder, name), true, err);
+		code = add_config(a, r, name,
+			arena_printf(a, "%s/%s", folder, name), LISTED);
 	}
 	return code;
 }
@@ -152,11 +205,12 @@ configs_from_folder(Arena *a, const char *folder,
 	char *err)
 {
 	ConfigList list = {0};
+	Reading r = {&list, folder, err};
 	int code = EXIT_OK;
 	if (folder)
-		code = add_folder(a, &list, folder, component, n, err);
+		code = add_folder(a, &r, component, n);
 	for (size_t i = 0; i < n && !code; i++)
-		code = add_replacement(a, &list, component[i], err);
+		code = add_replacement(a, &r, component[i]);
 	*nout = list.n;
 	*out = arena_array(a, list.n, sizeof **out);
 	if (list.n)

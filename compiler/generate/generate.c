@@ -1,6 +1,7 @@
 /* generate.c - a run file and a model's folder to what is compiled. */
 #include "compiler/generate/generate.h"
 #include "compiler/generate/configs.h"
+#include "compiler/generate/folder.h"
 #include "compiler/cost/profile.h"
 
 #include <string.h>
@@ -58,6 +59,8 @@ read_class(Arena *a, const RunFile *r, const char **class, const char **path,
 	*path = arena_printf(a, "%s/model_index.json", r->folder);
 	if (r->pipeline && access(*path, F_OK))
 		return EXIT_OK;
+	if (access(*path, F_OK))
+		return folder_explain(a, r->folder, err);
 	const Json *index = json_read_file(a, *path, &code, err);
 	*class = index ? text_of(json_get(index, "_class_name")) : "";
 	return code;
@@ -82,18 +85,19 @@ check_kind(const Job *job, char *err)
 	return EXIT_OK;
 }
 
+/* A program wrote the name: it is no slip of somebody's fingers. */
 static int
 unknown_class(const char *path, const char *class, char *err)
 {
-	const char *names[COUNT_OF(pipelines)];
+	const char *kind = folder_pipeline(class);
+	char known[200] = "";
 	for (size_t i = 0; i < COUNT_OF(pipelines); i++)
-		names[i] = pipelines[i].class_name;
-	const char *near = nearest_name(class, names, COUNT_OF(names));
-	return fail(err, EXIT_SOURCE, "%s: there is no pipeline for '%.80s'%s%s%s "
-		"(or name one in the run file: pipeline: FILE.slu)", path, class,
-		near ? "; did you mean '" : "; known are ",
-		near ? near : "AnimateDiffPipeline, StableDiffusionPipeline and "
-		"StableVideoDiffusionPipeline", near ? "'?" : "");
+		snprintf(known + strlen(known), sizeof known - strlen(known),
+			"%s%s", i ? ", " : "", pipelines[i].class_name);
+	return fail(err, EXIT_SOURCE, "%s: '%.80s', the pipeline%s%s, is not "
+		"supported; these are: %s (or name a program in the run file: "
+		"pipeline: FILE.slu)", path, class, *kind ? " " : "", kind,
+		known);
 }
 
 static int
@@ -214,6 +218,7 @@ merge_scheduler(Arena *a, Job *job, LangConfig **config, size_t *n)
 	LangConfig *all = arena_array(a, *n + 1, sizeof *all);
 	LangConfig merged = {"scheduler", job->run->path, NULL, true};
 	size_t kept = 0;
+	bool missing = false;
 	for (size_t i = 0; i < *n; i++) {
 		if (strcmp((*config)[i].component, "scheduler")) {
 			all[kept++] = (*config)[i];
@@ -221,11 +226,15 @@ merge_scheduler(Arena *a, Job *job, LangConfig **config, size_t *n)
 		}
 		merged.path = (*config)[i].path;
 		merged.partial = false;
-		merged.json = json_merge(a, merged.json, (*config)[i].json);
+		missing |= !(*config)[i].json;
+		if ((*config)[i].json)
+			merged.json = json_merge(a, merged.json,
+				(*config)[i].json);
 	}
-	if (job->run->scheduler)
+	if (job->run->scheduler && (!missing
+		|| json_get(job->run->scheduler, "_class_name")))
 		merged.json = json_merge(a, merged.json, job->run->scheduler);
-	if (merged.json)
+	if (merged.json || missing)
 		all[kept++] = merged;
 	job->scheduler = job->compile.lang.table
 		? job->compile.lang.table->class_name

@@ -55,10 +55,13 @@ get_text(Loader *l, const char *key, const Yaml *y, const char **out)
 	return true;
 }
 
-/* A path as seen from the current folder. */
+/* A path as seen from the current folder; ~ is the user's, as in a shell. */
 static const char *
 resolve(Loader *l, const char *path)
 {
+	const char *home = getenv("HOME");
+	if (*path == '~' && (path[1] == '/' || !path[1]) && home)
+		return arena_printf(l->arena, "%s%s", home, path + 1);
 	if (*path == '/' || !*l->folder)
 		return path;
 	return arena_printf(l->arena, "%s/%s", l->folder, path);

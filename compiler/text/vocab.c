@@ -87,7 +87,13 @@ vocab_json(Arena *a, const char *path, int *code, char *err)
 		return NULL;
 	}
 	*code = EXIT_SOURCE;
-	const Json *j = json_parse(a, text, size, 16, &e);
+	char why[200];
+	if (download_mistake(text, size, "JSON", why, sizeof why)) {
+		fail(err, "'%s': %s", path, why);
+		return NULL;
+	}
+	size_t mark = byte_order_mark(text, size);
+	const Json *j = json_parse(a, text + mark, size - mark, 16, &e);
 	if (!j)
 		fail(err, "%s:%d:%d: %s", path, e.line, e.column, e.text);
 	return j;
@@ -176,6 +182,12 @@ read_merges(Arena *a, Vocab *v, const char *path, int *code, char *err)
 		return fail(err, "cannot read '%s': %s", path, strerror(errno));
 	}
 	*code = EXIT_SOURCE;
+	char why[200];
+	if (download_mistake(text, size, "merges", why, sizeof why))
+		return fail(err, "'%s': %s", path, why);
+	size_t mark = byte_order_mark(text, size);
+	text += mark;
+	size -= mark;
 	size_merges(a, v, count_lines(text, size));
 	for (char *s = text, *end = text + size; s < end;) {
 		char *stop = memchr(s, '\n', (size_t)(end - s));

@@ -75,6 +75,16 @@ typedef struct Builtin {
 	size_t size;
 } Builtin;
 
+/* Whether a file that begins with these n bytes (some hundred) is one that a
+ * download left instead of the wanted one: a git-lfs pointer, a web page and, if
+ * `what` is "weights", a pickle, a text.  Then `out` says which and what helps;
+ * `what` is what was wanted: "weights", "JSON", "merges". */
+bool download_mistake(const void *first, size_t n, const char *what, char *out,
+	size_t size);
+
+/* Bytes of the mark that some editors put in front of UTF-8: 0 or 3. */
+size_t byte_order_mark(const char *text, size_t size);
+
 /* ---- growable array: Vec(T) v = {0}; *vec_push(&v) = x; v.at[i], v.n ---- */
 
 #define Vec(T) struct { T *at; size_t n, cap; }

@@ -38,8 +38,15 @@ json_read_file(Arena *a, const char *path, int *code, char *err)
 		return NULL;
 	}
 	quote_infinities(text, size);
+	char why[200];
+	if (download_mistake(text, size, "JSON", why, sizeof why)) {
+		*code = EXIT_SOURCE;
+		snprintf(err, JSON_FILE_ERR, "'%.250s': %s", path, why);
+		return NULL;
+	}
 	JsonError e;
-	const Json *j = json_parse(a, text, size, JSON_FILE_DEPTH, &e);
+	size_t mark = byte_order_mark(text, size);
+	const Json *j = json_parse(a, text + mark, size - mark, JSON_FILE_DEPTH, &e);
 	if (!j) {
 		*code = EXIT_SOURCE;
 		snprintf(err, JSON_FILE_ERR, "%s:%d:%d: %s", path, e.line, e.column, e.text);

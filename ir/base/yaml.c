@@ -254,8 +254,9 @@ yaml_parse(Arena *a, const char *text, size_t size, YamlError *e)
 	if (!yaml_parser_initialize(&r.parser))
 		fatal(EXIT_MEMORY, "out of memory");
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text,
-		size);
+	size_t mark = byte_order_mark(text, size);
+	yaml_parser_set_input_string(&r.parser,
+		(const unsigned char *)text + mark, size - mark);
 	bool ok = read_document(&r, root);
 	yaml_parser_delete(&r.parser);
 	return ok ? root : NULL;

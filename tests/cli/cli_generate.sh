@@ -73,7 +73,7 @@ model: MODEL
 output: a.gif
 steps: 1001
 EOF
-wrong "a model that is not there" 8 "cannot read 'nowhere/model_index.json'" <<'EOF'
+wrong "a model that is not there" 8 "cannot read 'nowhere': there is no such folder" <<'EOF'
 model: nowhere
 output: a.gif
 EOF
@@ -97,7 +97,7 @@ refused "a UNet without its motion adapter" 3 "name a motion adapter as well" ge
 refused "a run file that is not there" 8 "cannot read 'none.yaml'" generate none.yaml
 mkdir other
 sed 's/StableDiffusionPipeline/AnimatDiffPipeline/' "$MODEL/model_index.json" >other/model_index.json
-refused "a pipeline that there is not" 3 "there is no pipeline for 'AnimatDiffPipeline'; did you mean 'AnimateDiffPipeline'" \
+refused "a pipeline that there is not" 3 "'AnimatDiffPipeline', the pipeline, is not supported; these are: AnimateDiffPipeline" \
 	generate run.yaml --set model=other
 refused "an override of no key" 3 "--set frame=2: unknown key 'frame'; did you mean 'frames'?" generate run.yaml --set frame=2
 refused "an override that is none" 2 "--set frames: write KEY=VALUE" generate run.yaml --set frames

@@ -8,6 +8,7 @@
 #include "vm/weights/tensors.h"
 #include "ir/base/json.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -26,6 +27,19 @@ typedef struct Opening {
 
 /* ---- files ---- */
 
+/* A link to nothing is what an interrupted download leaves. */
+static int
+cannot_open(const char *path, char *err)
+{
+	struct stat st;
+	int error = errno;
+	bool link = error == ENOENT && !lstat(path, &st);
+	snprintf(err, TENSORS_ERROR, "cannot open '%.300s': %s", path, link
+		? "it is a link to a file that is missing: the download is not "
+		"complete" : strerror(error));
+	return EXIT_IO;
+}
+
 /* Opens one file and reads its header. */
 static int
 add_file(Opening *o, const char *path)
@@ -33,11 +47,8 @@ add_file(Opening *o, const char *path)
 	TensorSet *s = o->set;
 	/* O_NONBLOCK: a pipe must not make us wait; it is refused later */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0) {
-		snprintf(o->err, TENSORS_ERROR, "cannot open '%.300s': %s",
-			path, strerror(errno));
-		return EXIT_IO;
-	}
+	if (fd < 0)
+		return cannot_open(path, o->err);
 	*vec_push(&s->fds) = fd;
 	*vec_push(&s->paths) = arena_strdup(s->arena, path);
 	return tensors_read_file(s->arena, fd, path, (int)s->fds.n - 1,
@@ -103,11 +114,8 @@ add_shard(Opening *o, const char *index, const char *name)
 		? arena_strndup(a, index, (size_t)(slash - index)) : ".";
 	const char *path = arena_printf(a, "%s/%s", folder, name);
 	char real_folder[PATH_MAX], real_file[PATH_MAX];
-	if (!realpath(folder, real_folder) || !realpath(path, real_file)) {
-		snprintf(o->err, TENSORS_ERROR, "cannot open '%.300s': %s",
-			path, strerror(errno));
-		return EXIT_IO;
-	}
+	if (!realpath(folder, real_folder) || !realpath(path, real_file))
+		return cannot_open(path, o->err);
 	if (!shard_place_ok(real_folder, real_file)) {
 		char what[TENSORS_ERROR];
 		snprintf(what, sizeof what, "shard '%.200s' is a link that "
@@ -197,7 +205,10 @@ parse_index(Opening *o, Arena *temp, const char *path)
 			path, strerror(errno));
 		return EXIT_IO;
 	}
-	const Json *j = json_parse(temp, text, size, 4, &error);
+	if (download_mistake(text, size, "JSON", what, sizeof what))
+		return refuse_index(o, path, what);
+	size_t mark = byte_order_mark(text, size);
+	const Json *j = json_parse(temp, text + mark, size - mark, 4, &error);
 	if (!j) {
 		snprintf(what, sizeof what, "%d:%d: %s", error.line,
 			error.column, error.text);
@@ -233,6 +244,73 @@ add_index(Opening *o, const char *path)
 
 /* ---- a folder ---- */
 
+/* What a folder without the usual names holds instead, the most telling first. */
+static const struct { const char *suffix, *what; } instead[] = {
+	{".non_ema.safetensors", "the weights before averaging, which are for "
+		"training: download diffusion_pytorch_model.safetensors"},
+	{".safetensors", "a file of another name: give the file itself instead of "
+		"its folder"},
+	{".bin", "a PyTorch pickle, which can run any code when it is read: "
+		"convert it (diffusers: save_pretrained)"},
+	{".ckpt", "a PyTorch pickle, which can run any code when it is read: "
+		"convert it (diffusers: from_single_file, save_pretrained)"},
+	{".pt", "a PyTorch pickle, which can run any code when it is read: "
+		"convert it to safetensors"},
+	{".pth", "a PyTorch pickle, which can run any code when it is read: "
+		"convert it to safetensors"},
+	{".msgpack", "weights for Flax: download those for PyTorch"},
+	{".onnx", "an ONNX model: download the weights for PyTorch"},
+	{".gguf", "a GGUF file: download the weights as safetensors"},
+};
+
+static bool
+ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+	return n >= m && !strcmp(s + n - m, end);
+}
+
+/* The file of the folder that explains best why it holds no weights; the index of
+ * its row of `instead`, or -1. */
+static int
+telling_file(Arena *a, const char *folder, const char **name)
+{
+	int best = -1;
+	DIR *d = opendir(folder);
+	for (struct dirent *f; d && (f = readdir(d));)
+		for (size_t i = 0; i < COUNT_OF(instead); i++) {
+			if (*f->d_name == '.'
+				|| !ends_with(f->d_name, instead[i].suffix))
+				continue;
+			/* of two of a kind the one that comes first by name */
+			if (best < 0 || (int)i < best || ((int)i == best
+				&& strcmp(f->d_name, *name) < 0)) {
+				best = (int)i;
+				*name = arena_strdup(a, f->d_name);
+			}
+			break;
+		}
+	if (d)
+		closedir(d);
+	return best;
+}
+
+static int
+refuse_folder(Opening *o, const char *folder)
+{
+	const char *name = "";
+	int i = telling_file(o->set->arena, folder, &name);
+	if (i >= 0)
+		snprintf(o->err, TENSORS_ERROR, "'%.200s' holds no weights that "
+			"can be read; '%.100s' is %.160s", folder, name,
+			instead[i].what);
+	else
+		snprintf(o->err, TENSORS_ERROR, "'%.200s': the folder holds no "
+			"diffusion_pytorch_model or model[.fp16].safetensors, "
+			"and no index.json of one", folder);
+	return EXIT_WEIGHTS;
+}
+
 static int
 add_folder(Opening *o, const char *folder)
 {
@@ -252,15 +330,13 @@ add_folder(Opening *o, const char *folder)
 		const char *path = arena_printf(o->set->arena, "%s/%s", folder,
 			name[i]);
 		/* what is there but cannot be opened is an error */
-		if (access(path, F_OK))
+		struct stat st;
+		if (lstat(path, &st))
 			continue;
 		bool index = strstr(name[i], ".index.") != NULL;
 		return index ? add_index(o, path) : add_file(o, path);
 	}
-	snprintf(o->err, TENSORS_ERROR, "'%.200s': the folder holds no "
-		"diffusion_pytorch_model or model[.fp16].safetensors, and no "
-		"index.json of one", folder);
-	return EXIT_WEIGHTS;
+	return refuse_folder(o, folder);
 }
 
 /* ---- the set ---- */
@@ -292,24 +368,14 @@ join(Opening *o)
 	s->tensors.n = n;
 }
 
-static bool
-ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-	return n >= m && !strcmp(s + n - m, end);
-}
-
 int
 tensors_open(TensorSet *s, const char *path, char *err)
 {
 	struct stat st;
 	Opening o = {.set = s, .old_files = s->fds.n, .err = err};
 	int code;
-	if (stat(path, &st)) {
-		snprintf(err, TENSORS_ERROR, "cannot open '%.300s': %s", path,
-			strerror(errno));
-		return EXIT_IO;
-	}
+	if (stat(path, &st))
+		return cannot_open(path, err);
 	if (S_ISDIR(st.st_mode))
 		code = add_folder(&o, path);
 	else if (S_ISREG(st.st_mode) && ends_with(path, ".json"))

@@ -302,6 +302,19 @@ tensors_pread(int fd, const char *path, void *dst, int64_t bytes,
 	return EXIT_OK;
 }
 
+/* A file that is no safetensors may be one that people take for it. */
+static void
+explain_file(int fd, int64_t bytes, char *why, size_t size)
+{
+	char first[256], none[TENSORS_ERROR];
+	int64_t n = min64(bytes, (int64_t)sizeof first);
+	if (!bytes)
+		snprintf(why, size, "the file is empty: the download is not "
+			"complete");
+	else if (tensors_pread(fd, "", first, n, 0, none) == EXIT_OK)
+		download_mistake(first, (size_t)n, "weights", why, size);
+}
+
 static int
 read_header(Arena *a, Arena *temp, int fd, const char *path, int file,
 	TensorList *out, char *err)
@@ -332,7 +345,8 @@ read_header(Arena *a, Arena *temp, int fd, const char *path, int file,
 		if (tensors_parse(a, text, (size_t)bytes,
 			st.st_size - 8 - bytes, file, out, why))
 			return EXIT_OK;
-	}
+	} else if (S_ISREG(st.st_mode))
+		explain_file(fd, st.st_size, why, sizeof why);
 	snprintf(err, TENSORS_ERROR, "'%.200s': %.290s", path, why);
 	return EXIT_WEIGHTS;
 }
