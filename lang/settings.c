@@ -124,7 +124,7 @@ integer_of(const LangConfig *c, const char *key)
 	return j && j->kind == JSON_INT ? j->integer : -1;
 }
 
-/* A UNet that wants more than the noisy latent. */
+/* A UNet that wants more than the noisy latent, which is all that a pipeline has. */
 static void
 check_input(Elab *e, const LangConfig *c)
 {
@@ -175,7 +175,8 @@ settings_belong(Elab *e)
 	for (size_t i = 0; i < e->o->nconfig; i++) {
 		const LangConfig *c = &e->o->config[i];
 		int class = class_of(c);
-		if (class == IMAGE || class == MOTION)
+		if ((class == IMAGE || class == MOTION)
+			&& e->program->kind == A_PIPELINE)
 			check_input(e, c);
 		else if (class == ADAPTER)
 			check_adapter(e, c);

@@ -150,6 +150,10 @@ for pair in "StableDiffusionXLPipeline:of Stable Diffusion XL" "StableDiffusionI
 done
 cp index.kept model/model_index.json
 
+sed 's/"in_channels": 4/"in_channels": 9/' config.kept >model/unet/config.json
+generate "an inpainting UNet" 3 "this UNet is an inpainting model's: it takes 9 channels and makes 4"
+cp config.kept model/unet/config.json
+
 # ---- programs that are built in have no lines to look at ----
 run generate run.yaml --quiet --set frames=99
 check "an error in a built-in program" says "sluice: error: animatediff.slu: the motion module knows 16 frame positions, not 99"

@@ -104,9 +104,6 @@ check "an adapter for another base" says "config.json: this motion adapter is ma
 config ADAPTER ', "conv_in_channels": 9'
 compiles
 check "an adapter of PIA's" says "PIA adapters (conv_in_channels 9"
-config IMAGE ', "in_channels": 9, "out_channels": 4'
-compiles
-check "an inpainting UNet" says "this UNet is an inpainting model's: it takes 9 channels and makes 4"
 echo '{"_class_name": "ControlNetModel"}' >config.json
 compiles
 check "another class" says "a config of class ControlNetModel is none of AnimateDiff's UNet"
