@@ -2,6 +2,7 @@
  * limits; what needs more than a number or a text has a function.
  */
 #include "compiler/generate/runfile.h"
+#include "compiler/generate/names.h"
 #include "ir/base/yaml.h"
 #include "lang/lang.h"
 
@@ -12,7 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { FILE_LIMIT = 1 << 20, SIDE_MAX = 1 << 16, SETTINGS_MAX = 64 };
+enum { FILE_LIMIT = 1 << 20, SIDE_MAX = 1 << 16, SETTINGS_MAX = 64,
+	MISTAKES_MAX = 20 };
 
 typedef struct Loader {
 	Arena *arena;
@@ -21,24 +23,42 @@ typedef struct Loader {
 	const char *text;       /* of the run file, for the line in messages */
 	size_t size;
 	const char *set;        /* the --set that is being read, or NULL */
+	RunFile usual;          /* before the first key */
+	bool model;             /* the key was there */
+	int mistakes, code;     /* of the first one */
 	char *err;
 } Loader;
 
 /* ---- errors ---- */
 
+/* Adds a mistake to the message; with all of them a file is mended at once. */
+static void
+add_mistake(Loader *l, int code, const char *text)
+{
+	size_t n = strlen(l->err);
+	if (!l->mistakes++)
+		l->code = code;
+	if (l->mistakes <= MISTAKES_MAX && n + strlen(text) + 64 < RUNFILE_ERR)
+		snprintf(l->err + n, RUNFILE_ERR - n, "%s%s", n ? "\n" : "",
+			text);
+	else if (l->mistakes == MISTAKES_MAX + 1)
+		snprintf(l->err + n, RUNFILE_ERR - n, "\nand more");
+}
+
 static bool __attribute__((format(printf, 4, 5)))
 fail_at(Loader *l, int line, int column, const char *fmt, ...)
 {
-	char text[400];
+	char text[600], all[1400];
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	if (l->set)
-		snprintf(l->err, RUNFILE_ERR, "--set %.200s: %s", l->set, text);
+		snprintf(all, sizeof all, "--set %.200s: %s", l->set, text);
 	else
 		yaml_explain(l->run->path, l->text, l->size, line, column, text,
-			l->err, RUNFILE_ERR);
+			all, sizeof all);
+	add_mistake(l, EXIT_SOURCE, all);
 	return false;
 }
 
@@ -50,7 +70,9 @@ static bool
 get_text(Loader *l, const char *key, const Yaml *y, const char **out)
 {
 	if (y->kind != YAML_TEXT)
-		return FAIL(l, y, "'%s' is a text", key);
+		return FAIL(l, y, "'%s' is a text%s", key, strstr(key, "prompt")
+			? "; put it in quotes, or on lines of its own behind '|'"
+			: "");
 	*out = y->text;
 	return true;
 }
@@ -115,6 +137,15 @@ get_bool(Loader *l, const char *key, const Yaml *y, bool *out)
 	return true;
 }
 
+static const char *
+join_names(Arena *a, const char *const *names, size_t n)
+{
+	const char *list = "";
+	for (size_t i = 0; i < n; i++)
+		list = arena_printf(a, "%s%s%s", list, i ? ", " : "", names[i]);
+	return list;
+}
+
 /* A name of `names`; returns its index or -1. */
 static int
 get_name(Loader *l, const char *what, const Yaml *y, const char *const *names,
@@ -124,15 +155,20 @@ get_name(Loader *l, const char *what, const Yaml *y, const char *const *names,
 		for (size_t i = 0; i < n; i++)
 			if (!strcmp(names[i], y->text))
 				return (int)i;
-	const char *near = y->kind == YAML_TEXT
-		? nearest_name(y->text, names, n) : NULL;
-	if (y->kind != YAML_TEXT)
+	if (y->kind != YAML_TEXT) {
 		FAIL(l, y, "a %s is a text", what);
+		return -1;
+	}
+	const char *here = name_here(what, y->text);
+	const char *near = nearest_name(y->text, names, n);
+	if (here)
+		FAIL(l, y, "unknown %s '%.80s': it %s", what, y->text, here);
 	else if (near)
 		FAIL(l, y, "unknown %s '%.80s'; did you mean '%s'?", what,
 			y->text, near);
 	else
-		FAIL(l, y, "unknown %s '%.80s'", what, y->text);
+		FAIL(l, y, "unknown %s '%.80s'; known are %s", what, y->text,
+			join_names(l->arena, names, n));
 	return -1;
 }
 
@@ -177,16 +213,15 @@ set_model(Loader *l, const Yaml *y)
 		return get_path(l, "model", y, &r->folder);
 	if (y->kind != YAML_TABLE)
 		return FAIL(l, y, "'model' is a folder, or a map with 'base'");
+	bool ok = true;
 	for (size_t i = 0; i < y->n; i++) {
 		int k = get_name(l, "component", &y->key[i], components,
 			COUNT_OF(components));
-		if (k < 0)
-			return false;
-		if (!k ? !get_path(l, "base", &y->item[i], &r->folder)
-			: !add_component(l, components[k], &y->item[i]))
-			return false;
+		ok &= k < 0 ? false : !k
+			? get_path(l, "base", &y->item[i], &r->folder)
+			: add_component(l, components[k], &y->item[i]);
 	}
-	return true;
+	return ok;
 }
 
 /* 512x320: width, then height */
@@ -213,6 +248,7 @@ set_scheduler(Loader *l, const Yaml *y)
 		return FAIL(l, y, "'scheduler' is a map: {class: DDIMScheduler}");
 	const char **key = arena_array(l->arena, y->n, sizeof *key);
 	Json *item = arena_array(l->arena, y->n, sizeof *item);
+	bool ok = true;
 	/* a slip would be a setting that does nothing */
 	const char *names[SETTINGS_MAX] = {"class"};
 	size_t n = 1;
@@ -220,13 +256,13 @@ set_scheduler(Loader *l, const Yaml *y)
 		names[n] = sampler_settings[n - 1];
 	for (size_t i = 0; i < y->n; i++) {
 		int k = get_name(l, "scheduler setting", &y->key[i], names, n);
-		if (k < 0)
-			return false;
-		key[i] = k ? names[k] : "_class_name";
+		ok &= k >= 0;
+		key[i] = k > 0 ? names[k] : "_class_name";
 		item[i] = yaml_json(l->arena, &y->item[i]);
 	}
-	l->run->scheduler = json_map(l->arena, y->n, key, item);
-	return true;
+	if (ok)
+		l->run->scheduler = json_map(l->arena, y->n, key, item);
+	return ok;
 }
 
 static bool
@@ -339,6 +375,50 @@ static const Key keys[] = {
 	{"keep_latents", KEY_BOOL, AT(keep_latents), 0, 0, NULL},
 };
 
+/* Fields of keys that are more than one value: [from, to) of RunFile. */
+static const struct { const char *name; size_t from, to; } fields[] = {
+	{"model", AT(folder), AT(pipeline)},
+	{"size", AT(width), AT(guidance)},
+	{"scheduler", AT(scheduler), AT(dtype)},
+	{"dtype", AT(dtype), AT(dtype) + sizeof(DType)},
+	{"memory", AT(memory), AT(profile)},
+	{"output", AT(output), AT(fps)},
+};
+
+/* `key: null`, or nothing behind the colon.  A prompt on the command line is
+ * always a text. */
+static bool
+is_null(const Loader *l, const Key *key, const Yaml *y)
+{
+	static const char *const nulls[] = {"null", "Null", "NULL", "~"};
+	if (y->kind != YAML_TEXT || (l->set ? strstr(key->name, "prompt") != NULL
+		: !y->plain))
+		return false;
+	for (size_t i = 0; i < COUNT_OF(nulls); i++)
+		if (!strcmp(nulls[i], y->text))
+			return true;
+	return !*y->text && !l->set;
+}
+
+/* The key takes its default back. */
+static bool
+reset_key(Loader *l, const Key *key)
+{
+	static const size_t bytes[] = {
+		[KEY_INT] = sizeof(int64_t), [KEY_REAL] = sizeof(double),
+		[KEY_TEXT] = sizeof(char *), [KEY_PATH] = sizeof(char *),
+		[KEY_BOOL] = sizeof(bool), [KEY_OTHER] = 0,
+	};
+	size_t at = key->offset, n = bytes[key->kind];
+	for (size_t i = 0; !n && i < COUNT_OF(fields); i++)
+		if (!strcmp(fields[i].name, key->name)) {
+			at = fields[i].from;
+			n = fields[i].to - at;
+		}
+	memcpy((char *)l->run + at, (const char *)&l->usual + at, n);
+	return true;
+}
+
 static bool
 set_key(Loader *l, const Yaml *name, const Yaml *y)
 {
@@ -349,6 +429,11 @@ set_key(Loader *l, const Yaml *name, const Yaml *y)
 	if (k < 0)
 		return false;
 	const Key *key = &keys[k];
+	l->model |= !k;
+	if (is_null(l, key, y)) {
+		l->run->given &= ~((uint64_t)1 << k);
+		return reset_key(l, key);
+	}
 	l->run->given |= (uint64_t)1 << k;
 	void *field = (char *)l->run + key->offset;
 	switch (key->kind) {
@@ -389,30 +474,31 @@ runfile_misplaced(const RunFile *r, bool picture)
 
 /* "key=value": a value that begins with a bracket is YAML, any other one is
  * the text as it stands. */
-static int
+static void
 override(Loader *l, const char *set)
 {
 	const char *equals = strchr(set, '=');
 	Yaml key = {.kind = YAML_TEXT}, text = {.kind = YAML_TEXT};
 	if (!equals || equals == set) {
-		snprintf(l->err, RUNFILE_ERR, "--set %.200s: write KEY=VALUE",
-			set);
-		return EXIT_USAGE;
+		add_mistake(l, EXIT_USAGE, arena_printf(l->arena,
+			"--set %.200s: write KEY=VALUE", set));
+		return;
 	}
 	l->set = set;
 	key.text = arena_strndup(l->arena, set, (size_t)(equals - set));
 	text.text = equals + 1;
 	const Yaml *value = &text;
-	if (*text.text == '{' || *text.text == '[') {
+	/* a prompt may begin with one */
+	if ((*text.text == '{' || *text.text == '[')
+		&& !strstr(key.text, "prompt")) {
 		YamlError e;
 		value = yaml_parse(l->arena, text.text, strlen(text.text), &e);
 		if (!value) {
-			snprintf(l->err, RUNFILE_ERR, "--set %.200s: %s", set,
-				e.text);
-			return EXIT_SOURCE;
+			fail_at(l, 0, 0, "%s", e.text);
+			return;
 		}
 	}
-	return set_key(l, &key, value) ? EXIT_OK : EXIT_SOURCE;
+	set_key(l, &key, value);
 }
 
 static const char *
@@ -425,39 +511,71 @@ folder_of(Arena *a, const char *path)
 		(size_t)(slash - path));
 }
 
+/* Whether line `number` (from 1), or the last line before it that begins a key, is
+ * that of a prompt. */
+static bool
+in_prompt(const Loader *l, int number)
+{
+	const char *s = l->text, *end = l->text + l->size;
+	bool prompt = false;
+	for (int i = 1; s < end && i <= number; i++) {
+		const char *stop = memchr(s, '\n', (size_t)(end - s));
+		size_t n = (size_t)((stop ? stop : end) - s);
+		size_t word = 0;
+		while (word < n && (s[word] == '_' || (s[word] >= 'a'
+			&& s[word] <= 'z')))
+			word++;
+		if (word && word < n && s[word] == ':')
+			prompt = (word == 6 && !memcmp(s, "prompt", 6))
+				|| (word == 15
+				&& !memcmp(s, "negative_prompt", 15));
+		s += n + 1;
+	}
+	return prompt;
+}
+
+#define QUOTES "; put the prompt in quotes, or on lines of its own behind " \
+	"'prompt: |'"
+
+static const Yaml *
+read_yaml(Loader *l)
+{
+	YamlError e;
+	const Yaml *root = yaml_parse(l->arena, l->text, l->size, &e);
+	if (!root)
+		fail_at(l, e.line, e.column, "%s%s", e.text,
+			in_prompt(l, e.line) ? QUOTES : "");
+	else if (root->kind != YAML_TABLE) {
+		FAIL(l, root, "a run file is a map of keys to values");
+		return NULL;
+	}
+	return root;
+}
+
 int
 runfile_parse(Arena *a, const char *path, const char *text, size_t size,
 	const char *const *set, size_t n_set, RunFile *out, char *err)
 {
-	Loader l = {.arena = a, .run = out, .text = text, .size = size,
-		.err = err, .folder = folder_of(a, path)};
-	YamlError e;
+	size_t mark = byte_order_mark(text, size);
+	Loader l = {.arena = a, .run = out, .text = text + mark,
+		.size = size - mark, .err = err, .folder = folder_of(a, path)};
 	*out = (RunFile){.path = path, .prompt = "", .negative_prompt = "",
 		.motion_bucket = 127, .noise_aug = 0.02, .steps = 25,
 		.guidance = 7.5, .min_guidance = 1, .max_guidance = 3,
 		.dtype = DT_F32};
-	const Yaml *root = yaml_parse(a, text, size, &e);
-	if (!root) {
-		fail_at(&l, e.line, e.column, "%s", e.text);
-		return EXIT_SOURCE;
-	}
-	if (root->kind != YAML_TABLE) {
-		FAIL(&l, root, "a run file is a map of keys to values");
-		return EXIT_SOURCE;
-	}
+	l.usual = *out;
+	*err = 0;
+	const Yaml *root = read_yaml(&l);
+	if (!root)
+		return l.code;
 	for (size_t i = 0; i < root->n; i++)
-		if (!set_key(&l, &root->key[i], &root->item[i]))
-			return EXIT_SOURCE;
-	for (size_t i = 0; i < n_set; i++) {
-		int code = override(&l, set[i]);
-		if (code)
-			return code;
-	}
-	if (!out->folder && !out->n_component) {
-		snprintf(err, RUNFILE_ERR, "%.200s: it names no 'model'", path);
-		return EXIT_SOURCE;
-	}
-	return EXIT_OK;
+		set_key(&l, &root->key[i], &root->item[i]);
+	for (size_t i = 0; i < n_set; i++)
+		override(&l, set[i]);
+	if (!out->folder && !out->n_component && (!l.model || !l.mistakes))
+		add_mistake(&l, EXIT_SOURCE, arena_printf(a,
+			"%.200s: it names no 'model'", path));
+	return l.mistakes ? l.code : EXIT_OK;
 }
 
 int

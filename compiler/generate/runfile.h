@@ -8,7 +8,7 @@
 #include "ir/base/json.h"
 #include "ir/ops.h"
 
-enum { RUNFILE_ERR = 1024 };    /* bytes behind every `err` here */
+enum { RUNFILE_ERR = 8192 };    /* bytes behind every `err` here */
 
 typedef enum OutputKind {
 	OUTPUT_GIF, OUTPUT_MP4, OUTPUT_Y4M, OUTPUT_PNG, OUTPUT_TENSORS
@@ -50,7 +50,8 @@ typedef struct RunFile {
 } RunFile;
 
 /* Reads the file and then the overrides "key=value".  Returns EXIT_OK, or
- * EXIT_IO, EXIT_SOURCE, EXIT_USAGE with place, reason and source line in `err`. */
+ * EXIT_IO, EXIT_SOURCE, EXIT_USAGE with place, reason and source line of all mistakes
+ * in `err`; the code is that of the first. */
 int runfile_read(Arena *a, const char *path, const char *const *set,
 	size_t n_set, RunFile *out, char *err);
 /* A key that was given and has no meaning when the pipeline begins with a picture

@@ -5,6 +5,7 @@
 #include "tests/lib/test.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static Arena arena;
 
@@ -180,9 +181,102 @@ static const struct { const char *text, *reason; } bad[] = {
 	{"prompt: \"a\\0b\"\n", "NUL"},
 	{"prompt: \xff\xfe\n", "run.yaml:"},
 	{"[[[[[[[[[[[[[[[[[[[[[[[[[[a]]]]]]]]]]]]]]]]]]]]]]]]]]\n", "nested deeper"},
+	{"num_inference_steps: 20\n", "1:1: unknown key 'num_inference_steps': it "
+		"is 'steps' here"},
+	{"guidance_scale: 7\n", "it is 'guidance' here"},
+	{"width: 512\n", "it is part of 'size' here: size: WIDTHxHEIGHT"},
+	{"motion_adapter: m\n", "model: {base: FOLDER, unet: [FOLDER/unet, "
+		"ADAPTER]}"},
+	{"model: {motion_adapter: m}\n", "unknown component 'motion_adapter': it "
+		"is a part of the UNet here"},
+	{"dtype: float16\n", "unknown dtype 'float16': it is 'f16' here"},
+	{"dtype: torch.bfloat16\n", "it is 'bf16' here"},
+	{"scheduler: {_class_name: x}\n", "it is 'class' here"},
+	{"zzzzzz: 1\n", "known are model, pipeline, prompt"},
+	{"model: m\nprompt: a cat: on a mat\n", "2:14: mapping values are not "
+		"allowed in this context; put the prompt in quotes"},
+	{"prompt: *red* circle\n", "put the prompt in quotes"},
+	{"prompt: @someone, portrait\nframes: 3\n", "put the prompt in quotes"},
+	{"negative_prompt: {red} circle\n", "put the prompt in quotes"},
+	{"prompt: {red}\n", "'prompt' is a text; put it in quotes"},
 	{"frames: 3\n", "it names no 'model'"},
 	{"", "it names no 'model'"},
 };
+
+static void
+many_mistakes(void)
+{
+	static const char *const set[] = {"steps=many", "sead=3", "fps"};
+	static const char *const told[] = {
+		"dir/run.yaml:1:1: unknown key 'promt'", "  promt: x\n  ^",
+		"dir/run.yaml:2:9: 'frames' is an integer",
+		"unknown component 'uner'", "unknown component 'vea'",
+		"--set steps=many: 'steps' is an integer", "--set sead=3: unknown",
+		"--set fps: write KEY=VALUE",
+	};
+	RunFile r;
+	char err[RUNFILE_ERR], long_text[4000] = "model: m\n";
+	test("all mistakes at once");
+	int code = parse("promt: x\nframes: 0\nmodel: {uner: u, base: m, vea: v}"
+		"\nsteps: 3\n", set, COUNT_OF(set), &r, err);
+	CHECK(code == EXIT_SOURCE, "%d", code);
+	for (size_t i = 0; i < COUNT_OF(told); i++)
+		CHECK(strstr(err, told[i]), "no %s in\n%s", told[i], err);
+	CHECK(!strstr(err, "'model'") && !strstr(err, "'steps' is a number"));
+	test("but not more than a screen of them");
+	for (int i = 0; i < 200; i++)
+		snprintf(long_text + strlen(long_text), 20, "zzz%c%c: 1\n",
+			'a' + i % 26, 'a' + i / 26);
+	CHECK(parse(long_text, NULL, 0, &r, err) == EXIT_SOURCE
+		&& strstr(err, "\nand more") && strlen(err) < RUNFILE_ERR - 1);
+}
+
+static void
+defaults_back(void)
+{
+	static const char text[] =
+		"model: {base: m, unet: u}\nprompt: cat\nframes: 3\nsteps: 4\n"
+		"size: 64x32\nguidance: 2\nnoise: n\nmemory: 1GiB\ndtype: f16\n"
+		"scheduler: {class: DDIMScheduler}\noutput: [a.gif, b.gif]\n"
+		"keep_latents: true\nfps: 3\n";
+	static const char *const set[] = {
+		"frames=null", "steps=~", "size=null", "guidance=null",
+		"noise=null", "memory=null", "dtype=null", "scheduler=null",
+		"output=null", "keep_latents=null", "fps=null", "model=null",
+		"model=other", "prompt=null",
+	};
+	RunFile r, usual;
+	char err[RUNFILE_ERR];
+	test("null takes the default back");
+	CHECK(!parse("model: other\n", NULL, 0, &usual, err), "%s", err);
+	CHECK(!parse(text, set, COUNT_OF(set), &r, err), "%s", err);
+	CHECK(r.frames == usual.frames && r.steps == usual.steps
+		&& r.width == usual.width && r.height == usual.height
+		&& r.memory == usual.memory && r.dtype == usual.dtype
+		&& r.n_output == usual.n_output && !r.noise && !r.scheduler
+		&& r.keep_latents == usual.keep_latents && !r.n_component);
+	CHECK(fabs(r.guidance - usual.guidance) < 1e-9
+		&& fabs(r.fps - usual.fps) < 1e-9);
+	CHECK(!strcmp(r.prompt, "null"), "a prompt on the command line is a text");
+	CHECK(!parse("model: m\nprompt: null\nframes:\nsteps: ~\n"
+		"negative_prompt: 'null'\n", NULL, 0, &r, err), "%s", err);
+	CHECK(!*r.prompt && r.frames == usual.frames && r.steps == usual.steps
+		&& !strcmp(r.negative_prompt, "null"));
+	CHECK(parse("model: m\nmodel2: null\n", NULL, 0, &r, err)
+		&& strstr(err, "unknown key"), "%s", err);
+	CHECK(parse("model: null\n", NULL, 0, &r, err)
+		&& strstr(err, "names no 'model'"), "%s", err);
+	test("a prompt may begin with a bracket");
+	static const char *const braces[] = {"prompt={red} circle",
+		"negative_prompt=[x"};
+	CHECK(!parse("model: m\n", braces, 2, &r, err), "%s", err);
+	CHECK(!strcmp(r.prompt, "{red} circle")
+		&& !strcmp(r.negative_prompt, "[x"));
+	test("~ is the home folder");
+	setenv("HOME", "/home/x", 1);
+	CHECK(!parse("model: ~/m\nnoise: a~/n\n", NULL, 0, &r, err), "%s", err);
+	CHECK(!strcmp(r.folder, "/home/x/m") && !strcmp(r.noise, "dir/a~/n"));
+}
 
 static void
 wrong(void)
@@ -253,6 +347,8 @@ main(void)
 	overrides();
 	examples();
 	wrong();
+	many_mistakes();
+	defaults_back();
 	wrong_overrides();
 	limits();
 	test_close();
