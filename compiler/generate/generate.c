@@ -327,12 +327,16 @@ set_parameters(Arena *a, Job *job, char *err)
 		{"chunk", min64(r->decode_chunk ? r->decode_chunk : frames,
 			frames)},
 	};
-	const char **define = arena_array(a, COUNT_OF(set), sizeof *define);
-	for (size_t i = 0; i < COUNT_OF(set); i++)
-		define[i] = arena_printf(a, "%s=%lld", set[i].name,
-			(long long)set[i].value);
+	const char **define = arena_array(a, COUNT_OF(set) + 1, sizeof *define);
+	size_t n = 0;
+	for (; n < COUNT_OF(set) - (job->picture ? 0 : 1); n++)
+		define[n] = arena_printf(a, "%s=%lld", set[n].name,
+			(long long)set[n].value);
+	if (r->clip_skip)
+		define[n++] = arena_printf(a, "text_encoder.skip=%lld",
+			(long long)r->clip_skip);
 	o->define = define;
-	o->ndefine = COUNT_OF(set) - (job->picture ? 0 : 1);
+	o->ndefine = n;
 	job->fps = r->fps > 0 ? r->fps : job->picture ? 7 : 8;
 	return EXIT_OK;
 }

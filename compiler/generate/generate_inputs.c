@@ -38,6 +38,36 @@ tokenizer_folder(Arena *a, const Job *job)
 		job->run->folder) : NULL;
 }
 
+/* Rows of the text encoder's table of tokens; INT32_MAX: it is not found. */
+static int64_t
+token_rows(const Plan *p)
+{
+	static const char suffix[] = "token_embedding.weight";
+	size_t k = sizeof suffix - 1;
+	for (uint32_t i = 0; i < p->n_weights; i++) {
+		const char *name = p->strings + p->weights[i].name;
+		size_t n = strlen(name);
+		if (n >= k && !strcmp(name + n - k, suffix))
+			return p->weights[i].dim[0];
+	}
+	return INT32_MAX;
+}
+
+/* A tokenizer may have tokens that the text encoder was not trained for. */
+static int
+check_ids(const Plan *p, const char *key, const int32_t *ids, size_t n,
+	char *err)
+{
+	int64_t rows = token_rows(p);
+	for (size_t i = 0; i < n; i++)
+		if (ids[i] >= rows)
+			return fail(err, EXIT_SOURCE, "%s: the tokenizer gives the "
+				"id %d, the text encoder has rows for %lld: they do "
+				"not belong together", key, ids[i],
+				(long long)rows);
+	return EXIT_OK;
+}
+
 static int
 encode(Arena *a, const Tokenizer *t, const char *key, const char *prompt,
 	bool quiet, int32_t *out, size_t length, char *err)
@@ -77,12 +107,16 @@ read_tokens(Arena *a, const Job *job, const Plan *p, bool quiet,
 	if (!t)
 		return code;
 	int32_t *ids = arena_array(a, (size_t)(rows * length), sizeof *ids);
+	const char *keys[] = {"negative_prompt", "prompt"};
 	if (rows == 2)
 		code = encode(a, t, "negative_prompt", r->negative_prompt, quiet,
 			ids, (size_t)length, err);
 	if (!code)
 		code = encode(a, t, "prompt", r->prompt, quiet,
 			ids + (rows - 1) * length, (size_t)length, err);
+	for (int64_t i = 0; !code && i < rows; i++)
+		code = check_ids(p, keys[i + 2 - rows], ids + i * length,
+			(size_t)length, err);
 	*tokens = ids;
 	return code;
 }

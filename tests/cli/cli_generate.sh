@@ -130,6 +130,7 @@ check "the negative prompt too" says "warning: the negative_prompt has 402 token
 run generate run.yaml --quiet --set "prompt=$long"
 check "--quiet does not say so" [ ! -s "$MESSAGES/err" ]
 refused "a prompt that is no UTF-8" 3 "prompt: this is not valid UTF-8" generate run.yaml --quiet --set "prompt=$(printf 'a\377')"
+
 # ---- samplers ----
 alone="{unet: [$MODEL/unet, $PIPELINE/motion_adapter], vae: $MODEL/vae, text_encoder: $MODEL/text_encoder, tokenizer: $MODEL/tokenizer}"
 run generate run.yaml --quiet --set "model=$alone" --set output=usual.safetensors
@@ -159,6 +160,23 @@ refused "a table for another class of model" 3 "for models of class UNetSpatioTe
 sed '/^start/d' table.txt >wrong.txt
 refused "a table without a start scale" 3 "wrong.txt:9: the table's head lacks 'start'" generate run.yaml --quiet --table wrong.txt
 refused "a table that is not there" 8 "cannot read 'nowhere.txt'" generate run.yaml --quiet --table nowhere.txt
+
+# ---- the text encoder ----
+cp -r "$MODEL/text_encoder" short_text
+sed 's/"num_hidden_layers": 2/"num_hidden_layers": 1/' "$MODEL/text_encoder/config.json" >short_text/config.json
+parts="base: $MODEL, unet: [$MODEL/unet, $PIPELINE/motion_adapter]"
+run generate run.yaml --quiet --set output=all.safetensors
+run generate run.yaml --quiet --set output=skip.safetensors --set clip_skip=1
+check "clip_skip leaves out a layer" sh -c '[ -s skip.safetensors ] && ! cmp -s skip.safetensors all.safetensors'
+run generate run.yaml --quiet --set output=short.safetensors --set "model={$parts, text_encoder: short_text}"
+check "and keeps the norm behind the layers" cmp -s skip.safetensors short.safetensors
+refused "clip_skip of all layers" 3 "skip 2: the text encoder has 2 layers, of which one at least is needed" \
+	generate run.yaml --quiet --set clip_skip=2
+cp -r "$MODEL/tokenizer" other_tokenizer
+sed 's/"pad_token": "[^"]*"/"pad_token": "[PAD]"/' "$MODEL/tokenizer/tokenizer_config.json" >other_tokenizer/tokenizer_config.json
+rm -f other_tokenizer/special_tokens_map.json
+refused "a token that the text encoder does not know" 3 "they do not belong together" \
+	generate run.yaml --quiet --set "model={$parts, tokenizer: other_tokenizer}"
 
 # ---- tensors that nothing reads, and a table that the model computes ----
 run generate run.yaml --set output=plain.safetensors
