@@ -9,7 +9,8 @@
  */
 #include "compiler/place/place_part.h"
 
-enum { FLAVOURS = 8, STEPS = 8, AHEAD = 3, MOST_ROUNDS = 30 };
+/* MORE: of the rounds after the first, whose flavours differ by chance. */
+enum { FLAVOURS = 8, MORE = 16, STEPS = 8, AHEAD = 3, MOST_ROUNDS = 30 };
 /* With more cells the cores of a part are searched before the part. */
 static const size_t LARGE = (size_t)1 << 17;
 
@@ -43,7 +44,7 @@ step_from(const Climb *c, int64_t height)
 	return max64(1, max64(left, all / 4) / STEPS);
 }
 
-/* One height; raises *least when there is no placement of that height. */
+/* One height in `flavours` flavours; raises *least when there is no placement of that height. */
 static PlaceFound
 search_height(Climb *c, PlacePart *view, int64_t height, int flavours,
 	int64_t *least)
@@ -52,7 +53,10 @@ search_height(Climb *c, PlacePart *view, int64_t height, int flavours,
 	if (nodes < (int64_t)view->n)
 		return PLACE_STOPPED;
 	for (int k = 0; k < flavours && !c->limit->stopped; k++) {
-		int flavour = (c->round * flavours + c->part->first + k) % FLAVOURS;
+		int flavour = c->round * MORE + c->part->first + k;
+		if (flavours < FLAVOURS)
+			flavour = (c->round * flavours + c->part->first + k)
+				% FLAVOURS;
 		PlaceFound found = place_search(view, height, flavour, nodes,
 			c->limit);
 		if (found == PLACE_NONE)
@@ -71,7 +75,7 @@ search_round(Climb *c, PlacePart *view, int64_t *least)
 {
 	const PlacePart *p = c->part;
 	int64_t height = max64(*least, c->target);
-	int flavours = FLAVOURS;
+	int flavours = c->round ? MORE : FLAVOURS;
 	while (height < p->height && !c->limit->stopped) {
 		PlaceFound found = search_height(c, view, height, flavours,
 			least);

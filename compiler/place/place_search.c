@@ -17,6 +17,7 @@
 #include <string.h>
 
 enum { MEMO_ITEMS = 1500 };   /* larger pieces are not hashed */
+enum { NOISE = 12 };            /* percent */
 /* Seconds to set up a search, for each cell, at most. */
 #define SETUP_SECONDS 2e-8
 /* The clock is read at every so many nodes; where a node may take long, at
@@ -59,17 +60,31 @@ choose(const Search *z, const Piece *q)
 	return best;
 }
 
+static uint64_t
+mix(uint64_t x)
+{
+	x = (x ^ x >> 31) * 0x9E3779B97F4A7C15u;
+	x = (x ^ x >> 29) * 0xD6E8FEB86659FD93u;
+	return x ^ x >> 32;
+}
+
+/* The branch with the larger rank is tried first.  From the ninth flavour
+ * on, ranks are up to NOISE percent off. */
 static int64_t
 rank(const Search *z, uint32_t i)
 {
 	const PlacePart *p = z->p;
-	int64_t width = p->life[i];
+	int64_t width = p->life[i], rank = -p->lo[i];
 	switch (z->flavour % 4) {
-	case 0: return p->size[i];
-	case 1: return width;
-	case 2: return width * p->size[i];
-	default: return -p->lo[i];
+	case 0: rank = p->size[i]; break;
+	case 1: rank = width; break;
+	case 2: rank = width * p->size[i]; break;
 	}
+	uint64_t seed = (uint64_t)(z->flavour / 8);
+	if (!seed)
+		return rank;
+	int64_t percent = (int64_t)(mix(seed << 32 | i) % (NOISE + 1));
+	return rank + rank / 100 * percent + rank % 100 * percent / 100;
 }
 
 /* Whether item i would lie upon one of its own lifetime that is tried after it:
@@ -107,14 +122,6 @@ list_branches(Search *z, int32_t s)
 }
 
 /* ---- states that failed ---- */
-
-static uint64_t
-mix(uint64_t x)
-{
-	x = (x ^ x >> 31) * 0x9E3779B97F4A7C15u;
-	x = (x ^ x >> 29) * 0xD6E8FEB86659FD93u;
-	return x ^ x >> 32;
-}
 
 /* What decides whether a piece can be completed: its items, the floors, and
  * where these are the tops of placed items. */

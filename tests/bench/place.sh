@@ -2,10 +2,11 @@
 # The tables of docs/placement.md: the placement engine on benchmark instances,
 # on variants of them, and on pieces of a rectangle.
 #
-#   sh tests/bench/place.sh [FOLDER]
+#   sh tests/bench/place.sh [FOLDER [LARGE]]
 #
 # FOLDER (or $PLACE_BENCH) holds NAME.CAPACITY.csv files, as the benchmark of
-# minimalloc does; without it only the rectangles are shown.  Needs a built
+# minimalloc does, LARGE holds files without a capacity in their name, of which
+# the heights are shown; without them only the rectangles are.  Needs a built
 # sluice (BUILD, default build) and its tools (`make check`).  RUNS: how often
 # each time is measured (5); the median is printed.
 BUILD=${BUILD:-build}
@@ -13,6 +14,7 @@ SLUICE=$BUILD/sluice
 CUTS=$BUILD/tests/tools/place_cuts
 RUNS=${RUNS:-5}
 folder=${1:-$PLACE_BENCH}
+large=$2
 [ -x "$SLUICE" ] && [ -x "$CUTS" ] || { echo "make check first" >&2; exit 2; }
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -56,12 +58,13 @@ print_files()
 		"$dir/seconds"
 }
 
+# print_heights FOLDER
 print_heights()
 {
-	echo "| file | load | at once | after 1 s | after 10 s |"
-	echo "|---|---|---|---|---|"
-	for file in "$folder"/*.csv; do
-		row="| $(basename "$file")"
+	echo "| file | buffers | load | at once | after 1 s | after 10 s |"
+	echo "|---|---|---|---|---|---|"
+	for file in "$1"/*.csv; do
+		row="| $(basename "$file") | $(buffers "$file")"
 		bound=
 		for deadline in 0 1 10; do
 			set -- $(report "$file" --deadline $deadline)
@@ -165,7 +168,8 @@ print_cuts()
 
 if [ -n "$folder" ]; then
 	print_files
-	print_heights
+	print_heights "$folder"
 	print_variants
 fi
+[ -z "$large" ] || print_heights "$large"
 print_cuts
