@@ -9,6 +9,9 @@ done
 for case in tests/data/pipelines/*/; do
 	pipeline_case "${case%/}"
 done
+for case in tests/data/samplers/*/; do
+	sampler_case "${case%/}"
+done
 
 # ---- the trained model: its reference's noise, and noise by seed ----
 shapes() {

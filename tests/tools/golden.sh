@@ -170,6 +170,28 @@ pipeline_case() {
 	say "pipeline $(basename "$dir")"
 }
 
+# The pipeline animatediff_ddim with another sampler: the latent after each call of
+# the model, with the noise of the steps that take some; and the same bits within
+# the smallest budget.
+sampler_case() {
+	settings=$(cd "$1" && pwd) bad=
+	dir=$(cd tests/data/pipelines/animatediff_ddim && pwd)
+	{
+		run_file | sed '/^steps:/d; /^noise:/d'
+		cat "$settings/settings.yaml"
+		echo "noise: $settings/in.safetensors"
+	} >"$work/run.yaml"
+	generate "$work/video.safetensors"
+	"$compare" "$work/video.safetensors" "$settings/out.safetensors" \
+		latents:latent --each --limit 1e-4 >"$work/error" 2>&1 \
+		|| bad="steps: $(cat "$work/error")"
+	echo "memory: $(smallest_budget)" >>"$work/run.yaml"
+	generate "$work/small.safetensors"
+	cmp "$work/video.safetensors" "$work/small.safetensors" \
+		|| bad='other bits in less memory'
+	say "the sampler $(basename "$settings")"
+}
+
 # The largest errors of the models so far, one line.
 largest_errors() {
 	for dtype in f32 f16 bf16; do
