@@ -154,6 +154,8 @@ sampler_make(Arena *a, const Json *config, int64_t steps, char *err)
 	m->start = 1;
 	maker->make(&s, a, m);
 	m->prediction = predictions[s.prediction];
+	for (int64_t i = 0; i < m->rows && !m->history; i++)
+		memset(m->row[i].keep, 0, sizeof m->row[i].keep);
 	if (!*err)
 		check_finite(&s, m);
 	if (!*err)

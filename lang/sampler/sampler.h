@@ -82,6 +82,10 @@ void sampler_table_print(const Sampler *m, FILE *out);
  * EXIT_IO or EXIT_SOURCE in *code. */
 const Sampler *sampler_table_read(Arena *a, const char *path, int *code,
 	char *err);
+/* The same from memory; `text` ends with a NUL behind its `size` bytes and is
+ * changed.  `path` is for messages. */
+const Sampler *sampler_table_parse(Arena *a, const char *path, char *text,
+	size_t size, char *err);
 /* Whether a model with this scheduler's config can be run with the table: it
  * predicts the same, and knows the times.  False with the reason in `err`. */
 bool sampler_table_fits(Arena *a, const Sampler *m, const Json *config,

@@ -335,20 +335,12 @@ read_text(Reader *r, char *text, size_t size)
 }
 
 const Sampler *
-sampler_table_read(Arena *a, const char *path, int *code, char *err)
+sampler_table_parse(Arena *a, const char *path, char *text, size_t size,
+	char *err)
 {
-	size_t size;
-	char *text = arena_read_file(a, path, TABLE_BYTES, &size);
-	if (!text) {
-		*code = EXIT_IO;
-		snprintf(err, SAMPLER_ERR, "cannot read '%.120s': %s", path,
-			strerror(errno));
-		return NULL;
-	}
 	Reader r = {.a = a, .path = path, .err = err,
 		.m = arena_alloc(a, sizeof *r.m)};
 	bool ok = read_text(&r, text, size);
-	*code = EXIT_SOURCE;
 	if (ok) {
 		rows_new(r.m, a, (int64_t)r.rows.n);
 		r.m->steps = r.m->rows;
@@ -356,6 +348,19 @@ sampler_table_read(Arena *a, const char *path, int *code, char *err)
 	}
 	vec_free(&r.rows);
 	return ok ? r.m : NULL;
+}
+
+const Sampler *
+sampler_table_read(Arena *a, const char *path, int *code, char *err)
+{
+	size_t size;
+	char *text = arena_read_file(a, path, TABLE_BYTES, &size);
+	*code = text ? EXIT_SOURCE : EXIT_IO;
+	if (text)
+		return sampler_table_parse(a, path, text, size, err);
+	snprintf(err, SAMPLER_ERR, "cannot read '%.120s': %s", path,
+		strerror(errno));
+	return NULL;
 }
 
 /* ---- the model ---- */

@@ -109,12 +109,17 @@ time_of_sigma(const Settings *s, double sigma)
 double
 whole_time_of_sigma(const Settings *s, double sigma, bool nearest)
 {
-	int64_t i = s->train - 2;
+	int64_t i = 0, above = s->train - 1;
 	double at = log(fmax(sigma, 1e-10));
 	if (s->train == 1)
 		return 0;
-	while (i > 0 && (double)logf((float)table_sigma(s, i)) > at)
-		i--;
+	while (above - i > 1) {
+		int64_t mid = i + (above - i) / 2;
+		if ((double)logf((float)table_sigma(s, mid)) <= at)
+			i = mid;
+		else
+			above = mid;
+	}
 	float a = logf((float)table_sigma(s, i));
 	float b = logf((float)table_sigma(s, i + 1));
 	double w = fmin(fmax(((double)a - at) / (double)(a - b), 0), 1);

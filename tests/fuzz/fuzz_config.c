@@ -1,5 +1,5 @@
 /* fuzz_config.c - libFuzzer target: any text as JSON, as a scheduler's config
- * and as a run file.
+ * as a sampler's table, and as a run file.
  *
  * What is refused must say why, what is accepted must hold together: values of
  * known kinds within the text, a schedule that is finite.  The first byte is
@@ -31,6 +31,20 @@ walk(const Json *j, size_t size)
 }
 
 static void
+check_rows(const Sampler *s)
+{
+	for (int64_t i = 0; i < s->rows; i++) {
+		const SamplerRow *r = &s->row[i];
+		if (!isfinite(r->t) || !isfinite(r->scale) || !isfinite(r->p0)
+			|| !isfinite(r->p1) || !(r->clip > 0))
+			abort();
+		for (int k = 0; k < SAMPLER_COLS; k++)
+			if (!isfinite(r->next[k]) || !isfinite(r->keep[k]))
+				abort();
+	}
+}
+
+static void
 check_sampler(Arena *a, const Json *config, int64_t steps)
 {
 	char err[256] = "";
@@ -40,13 +54,32 @@ check_sampler(Arena *a, const Json *config, int64_t steps)
 			abort();
 		return;
 	}
-	for (int64_t i = 0; i < s->steps; i++) {
-		if (!isfinite(s->timesteps[i]) || !isfinite(s->scale[i]))
-			abort();
-		for (int k = 0; k < SAMPLER_COLS; k++)
-			if (k != 2 && !isfinite(s->update[i][k]))
-				abort();
-	}
+	check_rows(s);
+	/* and its table is the same when it is read again */
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+	sampler_table_print(s, f);
+	fclose(f);
+	const Sampler *t = sampler_table_parse(a, "table", text, size, err);
+	if (!t || t->rows != s->rows || memcmp(t->row, s->row,
+			(size_t)s->rows * sizeof *s->row))
+		abort();
+	free(text);
+}
+
+/* The input itself as a table. */
+static void
+check_table(Arena *a, const uint8_t *data, size_t size)
+{
+	char err[SAMPLER_ERR] = "";
+	char *text = arena_alloc(a, size + 1);
+	memcpy(text, data, size);
+	const Sampler *t = sampler_table_parse(a, "table", text, size, err);
+	if (!t && !*err)
+		abort();
+	if (t)
+		check_rows(t);
 }
 
 int
@@ -69,6 +102,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_sampler(&arena, j, steps);
 	} else if (!*e.text)
 		abort();
+	check_table(&arena, data + 1, n);
 	if (runfile_parse(&arena, "fuzz.yaml", text, n, NULL, 0, &run, err)
 		!= EXIT_OK && !*err)
 		abort();
