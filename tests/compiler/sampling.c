@@ -27,13 +27,14 @@ static const char program[] =
 static Arena arena;
 
 static Plan *
-compile(const Json *config, SliceGoal goal)
+compile(const Json *config, const Sampler *table, SliceGoal goal)
 {
 	Plan *p = NULL;
 	LangConfig c = {"scheduler", "scheduler_config.json", config, false};
 	CompileOptions o = {.lang = {.path = "p.slu", .text = program,
 			.size = strlen(program), .model = "p", .dtype = DT_F32,
-			.config = &c, .nconfig = 1, .keep_latents = true},
+			.config = &c, .nconfig = config != NULL, .table = table,
+			.keep_latents = true},
 		.goal = goal, .threads = 2};
 	int code = compile_source(&arena, &o, &p);
 	CHECK(code == EXIT_OK, "exit code %d", code);
@@ -139,26 +140,20 @@ equal(const Sampler *m, float (*a)[N], float (*b)[N])
 	return true;
 }
 
+/* By its config, or, when that is NULL, by its table. */
 static void
-try_sampler(const char *config)
+try_rows(const Json *j, const Sampler *m)
 {
 	static float want[ROWS_MAX][N], got[ROWS_MAX][N], other[ROWS_MAX][N];
 	static float noise[N], each[ROWS_MAX * N];
-	char err[SAMPLER_ERR];
-	JsonError e;
-	const Json *j = json_parse(&arena, config, strlen(config), 8, &e);
-	const Sampler *m = sampler_make(&arena, j, STEPS, err);
-	test(config);
-	CHECK(m, "%s", err);
-	if (!m)
-		return;
+	const Sampler *table = j ? NULL : m;
 	philox_normal(3, 1, noise, N);
 	philox_normal(3, 2, each, ROWS_MAX * N);
 	reference(m, noise, each, want);
 	const SliceGoal goals[] = {SLICE_NONE, SLICE_DEFAULT, SLICE_LEAST};
 	Plan *p = NULL;
 	for (size_t i = 0; i < COUNT_OF(goals); i++) {
-		p = compile(j, goals[i]);
+		p = compile(j, table, goals[i]);
 		if (!p || !run(p, noise, each, 0, got))
 			return;
 		CHECK(p->head.steps == m->rows);
@@ -176,6 +171,52 @@ try_sampler(const char *config)
 		&& memcmp(other[0], got[0], sizeof got[0]), "the seed is ignored");
 }
 
+static void
+try_sampler(const char *config)
+{
+	char err[SAMPLER_ERR];
+	JsonError e;
+	const Json *j = json_parse(&arena, config, strlen(config), 8, &e);
+	const Sampler *m = sampler_make(&arena, j, STEPS, err);
+	test(config);
+	CHECK(m, "%s", err);
+	if (m)
+		try_rows(j, m);
+}
+
+/* Rows of any numbers, with all the history and noise that there can be: more
+ * than one instruction takes. */
+static void
+try_table(int history, bool noise)
+{
+	char name[80];
+	float x[8 + 2 * SAMPLER_COLS];
+	Sampler m = {.class_name = "random", .prediction = "epsilon",
+		.high = 999, .steps = STEPS, .rows = STEPS, .history = history,
+		.noise = noise, .start = 1.5};
+	snprintf(name, sizeof name, "a table with %d carried values, %s noise",
+		history, noise ? "with" : "no");
+	test(name);
+	m.row = arena_array(&arena, STEPS, sizeof *m.row);
+	for (int64_t i = 0; i < STEPS; i++) {
+		SamplerRow *r = &m.row[i];
+		philox_normal(11, (uint64_t)i, x, (int64_t)COUNT_OF(x));
+		r->t = (double)(900 - 100 * i);
+		r->scale = 1 + 0.1 * (double)x[0];
+		r->p0 = (double)x[1];
+		r->p1 = (double)x[2];
+		r->clip = 1;
+		for (int c = 0; c < SAMPLER_COLS; c++) {
+			bool there = c < COL_H + history && c < COL_H + i;
+			if (!there && !(c == COL_NOISE && noise))
+				continue;
+			r->next[c] = 0.3 * (double)x[8 + c];
+			r->keep[c] = 0.3 * (double)x[8 + SAMPLER_COLS + c];
+		}
+	}
+	try_rows(NULL, &m);
+}
+
 /* ---- one latent of noise in the arena, however many steps ---- */
 
 static void
@@ -186,7 +227,7 @@ test_bytes(void)
 	JsonError e;
 	test("the noise of all steps takes one latent");
 	Plan *p = compile(json_parse(&arena, config, strlen(config), 8, &e),
-		SLICE_NONE);
+		NULL, SLICE_NONE);
 	int64_t bytes = 0;
 	for (uint32_t i = 0; p && i < p->n_inputs; i++)
 		if (p->inputs[i].per_step)
@@ -217,6 +258,10 @@ main(void)
 {
 	for (size_t i = 0; i < COUNT_OF(configs); i++)
 		try_sampler(configs[i]);
+	for (int history = 1; history <= SAMPLER_HISTORY; history++) {
+		try_table(history, false);
+		try_table(history, true);
+	}
 	test_bytes();
 	arena_free(&arena);
 	return test_end();
