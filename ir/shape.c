@@ -165,7 +165,7 @@ extents_fit(const Graph *g, ShapeError *e, const Type *t)
 }
 
 /* Element type of the result: f32 always, f32 when all operands are, or the
- * compilation's. */
+ * compilation's; a piece of i32 is i32. */
 static void
 set_dtype(const Graph *g, Node *n)
 {
@@ -178,6 +178,8 @@ set_dtype(const Graph *g, Node *n)
 				f32 = false;
 	}
 	n->type.dtype = f32 ? DT_F32 : g->dtype;
+	if (n->op == OP_at && operand(g, n, 0)->dtype == DT_I32)
+		n->type.dtype = DT_I32;
 }
 
 /* ---- leaves: the caller says ---- */
@@ -633,9 +635,9 @@ ir_infer(const Graph *g, Node *n, ShapeError *e)
 {
 	e->text[0] = e->note[0] = 0;
 	for (int i = 0; i < n->nin; i++)
-		if (n->in[i] && n->op != OP_embed
+		if (n->in[i] && n->op != OP_embed && n->op != OP_at
 			&& operand(g, n, i)->dtype == DT_I32)
-			return fail(e, "i32 tensors can only be embedded");
+			return fail(e, "i32 tensors can only be cut and embedded");
 	if (!rules[n->op] || !rules[n->op](g, n, e))
 		return false;
 	if (!typed_by_caller(n->op))

@@ -32,7 +32,7 @@ float_input(OpCall *c, uint32_t x)
 {
 	if (node_type(c->e, x)->dtype != DT_I32)
 		return true;
-	elab_error(c->e, c->loc, NULL, "i32 tensors can only be embedded");
+	elab_error(c->e, c->loc, NULL, "i32 tensors can only be cut and embedded");
 	return false;
 }
 

@@ -327,11 +327,19 @@ set_parameters(Arena *a, Job *job, char *err)
 		{"chunk", min64(r->decode_chunk ? r->decode_chunk : frames,
 			frames)},
 	};
-	const char **define = arena_array(a, COUNT_OF(set) + 1, sizeof *define);
+	const char **define = arena_array(a, COUNT_OF(set) + 2, sizeof *define);
 	size_t n = 0;
 	for (; n < COUNT_OF(set) - (job->picture ? 0 : 1); n++)
 		define[n] = arena_printf(a, "%s=%lld", set[n].name,
 			(long long)set[n].value);
+	code = job_chunks(a, job, config_int(o, "tokenizer", "model_max_length",
+		1 << 16, config_int(o, "text_encoder", "max_position_embeddings",
+		1 << 16, 77)), &job->chunks, err);
+	if (code)
+		return code;
+	if (job->chunks > 1)
+		define[n++] = arena_printf(a, "chunks=%lld",
+			(long long)job->chunks);
 	if (r->clip_skip)
 		define[n++] = arena_printf(a, "text_encoder.skip=%lld",
 			(long long)r->clip_skip);

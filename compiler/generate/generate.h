@@ -19,6 +19,7 @@ typedef struct Job {
 	const char **component; /* "unet=DIR,DIR": the run file's, and a motion
 	                           adapter that lies in the folder */
 	size_t n_component;
+	int64_t chunks;         /* pieces of the prompts, see job_chunks */
 	const char *scheduler;  /* its class, for notes in pictures */
 	bool picture;           /* begins with a picture, not with a prompt */
 	double fps;
@@ -38,6 +39,11 @@ typedef struct JobInputs {
 int job_make(Arena *a, const RunFile *run, int threads, const Sampler *table,
 	Job *out, char *err);
 
+/* Pieces that long prompts need, each of `length` tokens with its begin and end: 1
+ * unless the run file says long_prompts.  EXIT_OK or why the tokenizer cannot be
+ * read. */
+int job_chunks(Arena *a, const Job *job, int64_t length, int64_t *chunks,
+	char *err);
 /* What the inputs of `p` are filled with, checked before anything runs: token
  * ids of the prompts, as the plan's input `tokens` wants them, the negative
  * prompt's first when there are two rows; the picture, as `image` and

@@ -68,19 +68,93 @@ check_ids(const Plan *p, const char *key, const int32_t *ids, size_t n,
 	return EXIT_OK;
 }
 
+/* A prompt's ids, begin and end included. */
 static int
 encode(Arena *a, const Tokenizer *t, const char *key, const char *prompt,
-	bool quiet, int32_t *out, size_t length, char *err)
+	const int32_t **ids, size_t *count, char *err)
 {
+	*ids = tokenizer_encode(t, a, prompt, strlen(prompt), count);
+	return *ids ? EXIT_OK : fail(err, EXIT_SOURCE, "%s: this is not valid "
+		"UTF-8", key);
+}
+
+/* Begin, a share of what is between a prompt's begin and end, end and padding, for
+ * each piece of `length` tokens. */
+static void
+cut_to_pieces(Arena *a, const Tokenizer *t, const int32_t *ids, size_t count,
+	int32_t *out, size_t pieces, size_t length)
+{
+	int32_t *piece = arena_array(a, length, sizeof *piece);
+	for (size_t k = 0, at = 1; k < pieces; k++) {
+		size_t left = count - 1 - at;
+		size_t n = left < length - 2 ? left : length - 2;
+		piece[0] = ids[0];
+		memcpy(piece + 1, ids + at, n * sizeof *ids);
+		piece[n + 1] = ids[count - 1];
+		tokenizer_fit(t, piece, n + 2, out + k * length, length);
+		at += n;
+	}
+}
+
+static int
+open_tokenizer(Arena *a, const Job *job, const Tokenizer **t, char *err)
+{
+	int code = EXIT_OK;
+	const char *folder = tokenizer_folder(a, job);
+	if (!folder)
+		return fail(err, EXIT_SOURCE, "the run file names no tokenizer: "
+			"model: {tokenizer: FOLDER, ...}");
+	*t = tokenizer_open(a, folder, &code, err);
+	return code;
+}
+
+int
+job_chunks(Arena *a, const Job *job, int64_t length, int64_t *chunks, char *err)
+{
+	enum { CHUNKS_MAX = 32 };
+	const RunFile *r = job->run;
+	const char *const prompts[][2] = {
+		{"prompt", r->prompt}, {"negative_prompt", r->negative_prompt},
+	};
+	const Tokenizer *t;
+	*chunks = 1;
+	if (!r->long_prompts || length < 3)
+		return EXIT_OK;
+	int code = open_tokenizer(a, job, &t, err);
+	for (size_t i = 0; i < COUNT_OF(prompts) && !code; i++) {
+		const int32_t *ids;
+		size_t n, share = (size_t)length - 2;
+		code = encode(a, t, prompts[i][0], prompts[i][1], &ids, &n, err);
+		if (!code)
+			*chunks = max64(*chunks, (int64_t)((n - 2 + share - 1)
+				/ share));
+	}
+	if (!code && *chunks > CHUNKS_MAX)
+		return fail(err, EXIT_SOURCE, "the prompts need %lld pieces of "
+			"%lld tokens, at most %d are taken", (long long)*chunks,
+			(long long)length, CHUNKS_MAX);
+	return code;
+}
+
+/* One row of the input `tokens`. */
+static int
+fill_row(Arena *a, const Job *job, const Plan *p, const Tokenizer *t,
+	const char *key, const char *prompt, bool quiet, int32_t *out,
+	size_t length, char *err)
+{
+	const int32_t *ids;
 	size_t count;
-	const int32_t *ids = tokenizer_encode(t, a, prompt, strlen(prompt),
-		&count);
-	if (!ids)
-		return fail(err, EXIT_SOURCE, "%s: this is not valid UTF-8", key);
-	if (tokenizer_fit(t, ids, count, out, length) && !quiet)
+	int code = encode(a, t, key, prompt, &ids, &count, err);
+	if (code)
+		return code;
+	if (job->chunks > 1)
+		cut_to_pieces(a, t, ids, count, out, (size_t)job->chunks,
+			length / (size_t)job->chunks);
+	else if (tokenizer_fit(t, ids, count, out, length) && !quiet)
 		warn("the %s has %zu tokens, the text encoder takes %zu: the "
-			"rest is cut", key, count, length);
-	return EXIT_OK;
+			"rest is cut (or long_prompts: true)", key, count,
+			length);
+	return check_ids(p, key, out, length, err);
 }
 
 static int
@@ -96,27 +170,20 @@ read_tokens(Arena *a, const Job *job, const Plan *p, bool quiet,
 	int64_t rows = port->axes & AXIS_BIT(AXIS_B) ? port->n[AXIS_B] : 1;
 	int64_t length = port->n[AXIS_TOKEN];
 	if (port->dtype != DT_I32 || rows > 2 || length < 2
-		|| port_elements(port) != rows * length)
+		|| length % job->chunks || port_elements(port) != rows * length)
 		return fail(err, EXIT_SOURCE, "the pipeline's input 'tokens' is "
 			"not i32[b, token] with one or two rows");
-	const char *folder = tokenizer_folder(a, job);
-	if (!folder)
-		return fail(err, EXIT_SOURCE, "the run file names no tokenizer: "
-			"model: {tokenizer: FOLDER, ...}");
-	const Tokenizer *t = tokenizer_open(a, folder, &code, err);
-	if (!t)
+	const Tokenizer *t;
+	code = open_tokenizer(a, job, &t, err);
+	if (code)
 		return code;
 	int32_t *ids = arena_array(a, (size_t)(rows * length), sizeof *ids);
-	const char *keys[] = {"negative_prompt", "prompt"};
 	if (rows == 2)
-		code = encode(a, t, "negative_prompt", r->negative_prompt, quiet,
-			ids, (size_t)length, err);
+		code = fill_row(a, job, p, t, "negative_prompt",
+			r->negative_prompt, quiet, ids, (size_t)length, err);
 	if (!code)
-		code = encode(a, t, "prompt", r->prompt, quiet,
+		code = fill_row(a, job, p, t, "prompt", r->prompt, quiet,
 			ids + (rows - 1) * length, (size_t)length, err);
-	for (int64_t i = 0; !code && i < rows; i++)
-		code = check_ids(p, keys[i + 2 - rows], ids + i * length,
-			(size_t)length, err);
 	*tokens = ids;
 	return code;
 }

@@ -354,6 +354,7 @@ static const Key keys[] = {
 	{"prompt", KEY_TEXT, AT(prompt), 0, 0, NULL},
 	{"negative_prompt", KEY_TEXT, AT(negative_prompt), 0, 0, NULL},
 	{"clip_skip", KEY_INT, AT(clip_skip), 0, 100, NULL},
+	{"long_prompts", KEY_BOOL, AT(long_prompts), 0, 0, NULL},
 	{"image", KEY_PATH, AT(image), 0, 0, NULL},
 	{"motion_bucket", KEY_REAL, AT(motion_bucket), 0, 1000, NULL},
 	{"noise_aug", KEY_REAL, AT(noise_aug), 0, 1000, NULL},
@@ -461,7 +462,8 @@ runfile_misplaced(const RunFile *r, bool picture)
 {
 	static const struct { const char *name; bool picture; } one_kind[] = {
 		{"prompt", false}, {"negative_prompt", false},
-		{"guidance", false}, {"clip_skip", false}, {"image", true}, {"motion_bucket", true},
+		{"guidance", false}, {"clip_skip", false},
+		{"long_prompts", false}, {"image", true}, {"motion_bucket", true},
 		{"noise_aug", true}, {"min_guidance", true},
 		{"max_guidance", true}, {"decode_chunk", true},
 	};

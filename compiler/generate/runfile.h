@@ -28,6 +28,7 @@ typedef struct RunFile {
 	size_t n_component;
 	const char *pipeline;   /* .slu, or NULL: by model_index.json */
 	const char *prompt, *negative_prompt;
+	bool long_prompts;      /* in pieces; else cut */
 	int64_t clip_skip;      /* last layers of the text encoder left out */
 	const char *image;      /* the picture that a clip begins with, or NULL */
 	double motion_bucket, noise_aug;

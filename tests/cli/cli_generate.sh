@@ -162,6 +162,15 @@ refused "a table without a start scale" 3 "wrong.txt:9: the table's head lacks '
 refused "a table that is not there" 8 "cannot read 'nowhere.txt'" generate run.yaml --quiet --table nowhere.txt
 
 # ---- the text encoder ----
+run generate run.yaml --quiet --set output=cut.safetensors --set "prompt=$long"
+run generate run.yaml --set output=pieces.safetensors --set "prompt=$long" --set long_prompts=true
+check "a long prompt in pieces" sh -c '[ -s pieces.safetensors ] && ! cmp -s pieces.safetensors cut.safetensors'
+check "is not cut" sh -c '! grep -q "is cut" "$1"' - "$MESSAGES/err"
+run generate run.yaml --quiet --set output=cut.safetensors
+run generate run.yaml --quiet --set output=pieces.safetensors --set long_prompts=true
+check "a short one is one piece" cmp -s pieces.safetensors cut.safetensors
+refused "a prompt of too many pieces" 3 "the prompts need 33 pieces of 77 tokens, at most 32 are taken" \
+	generate run.yaml --quiet --set long_prompts=true --set "prompt=$(printf '%2405s' '' | sed 's/ /a /g')"
 cp -r "$MODEL/text_encoder" short_text
 sed 's/"num_hidden_layers": 2/"num_hidden_layers": 1/' "$MODEL/text_encoder/config.json" >short_text/config.json
 parts="base: $MODEL, unet: [$MODEL/unet, $PIPELINE/motion_adapter]"
