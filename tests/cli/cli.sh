@@ -195,6 +195,11 @@ full generate run.yaml --dry-run
 full sampler "$PIPELINE/model/scheduler/scheduler_config.json" --steps 5
 echo a cat | "$SLUICE" tokenize "$PIPELINE/model/tokenizer" >/dev/full 2>"$MESSAGES/err"
 check "a full disk for the data of tokenize" says "cannot write to standard output"
+printf 'a "cat"\n"b"\n' | "$SLUICE" tokenize "$PIPELINE/model/tokenizer" --json --length 4 >"$MESSAGES/out" 2>"$MESSAGES/err"
+check "tokenize --json takes lines as they are" grep -qF '{"text": "a \"cat\"", "cut": true, "ids": [' "$MESSAGES/out"
+check "each of them" grep -qF '{"text": "\"b\"", "cut": true, ' "$MESSAGES/out"
+printf '%s\n' '"a\nb"' | "$SLUICE" tokenize "$PIPELINE/model/tokenizer" --json --quoted >"$MESSAGES/out" 2>"$MESSAGES/err"
+check "or --quoted" grep -qF '{"text": "a\u000ab", "cut": false, ' "$MESSAGES/out"
 refused "tensors to a full disk" 8 "No space left" run tiny.slb --weights w.safetensors --in x.safetensors --out /dev/full
 refused "tensors to a missing folder" 8 "No such file" run tiny.slb --weights w.safetensors --in x.safetensors --out no/y
 refused "a trace to a full disk" 8 "No space left" bench tiny.slb --trace /dev/full --quiet
