@@ -28,7 +28,7 @@ generate() {
 # ---- files that are something else ----
 kept=model/vae/$W
 mv $kept vae.kept
-printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 3438167540\n' 7 >$kept
+printf 'version https://git-lfs.example/spec/v1\noid sha256:%064d\nsize 3438167540\n' 7 >$kept
 generate "a git-lfs pointer" 5 "model/vae/$W': a git-lfs pointer, not the weights: git lfs pull"
 printf '<!DOCTYPE html><html><body>access to this model is restricted</body></html>' >$kept
 generate "a web page" 5 "model/vae/$W': this is a web page, not weights"
@@ -57,7 +57,7 @@ generate "a link to nothing" 8 "$W': it is a link to a file that is missing: the
 rm $kept
 cp vae.kept $kept
 cp model/unet/config.json config.kept
-printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 1234\n' 7 >model/unet/config.json
+printf 'version https://git-lfs.example/spec/v1\noid sha256:%064d\nsize 1234\n' 7 >model/unet/config.json
 generate "a pointer for a config" 3 "'model/unet/config.json': a git-lfs pointer, not the JSON: git lfs pull"
 cp config.kept model/unet/config.json
 mv model/tokenizer/tokenizer.json t.kept
