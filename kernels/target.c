@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const Target *const targets[] = {&target_cpu};
+static const Target *const targets[] = {&target_cpu, &target_cuda};
 
 const Target *
 target_find(const char *name)

@@ -34,5 +34,6 @@ const Target *target_find(const char *name);
 const char *target_names(void);
 
 extern const Target target_cpu;         /* cpu_level.c */
+extern const Target target_cuda;        /* cuda/target.c */
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const DeviceTable *const tables[] = {&device_cpu};
+static const DeviceTable *const tables[] = {&device_cpu, &device_cuda};
 
 const DeviceTable *
 device_find(const char *target)

@@ -97,5 +97,6 @@ int device_fail(Device *d, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 extern const DeviceTable device_cpu;    /* cpu.c */
+extern const DeviceTable device_cuda;   /* cuda.c */
 
 #endif
