@@ -162,7 +162,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB_OBJ)
 ifeq ($(origin CXX),default)
 CXX       = $(subst gcc,g++,$(filter-out clang%,$(CC)))
 endif
-SHIM_FLAGS = -std=c++17 -O2 -g -ffp-contract=off -Wall -Wextra -Wno-unknown-pragmas \
+SHIM_FLAGS = -std=c++17 -O2 -g -fPIC -ffp-contract=off -Wall -Wextra -Wno-unknown-pragmas \
 	$(WERROR) -I. -Itests/kernels/cuda -MMD -MP
 ifneq ($(and $(filter x86_64%,$(MACHINE)),$(shell command -v $(lastword $(CXX)))),)
 SHIM_OBJ  = $(BUILD)/shim/shim.o $(patsubst kernels/cuda/%.cu,$(BUILD)/shim/%.o, \
@@ -176,6 +176,11 @@ $(BUILD)/shim/%.o: kernels/cuda/%.cu
 	@mkdir -p $(@D)
 	@echo c++ $<
 	$(V)$(CXX) $(SHIM_FLAGS) -x c++ -c -o $@ $<
+# A driver that is not there, whose kernels run in the shim.
+FAKE_DRIVER = $(if $(SHIM_OBJ),$(BUILD)/tests/fake_driver.so)
+$(BUILD)/tests/fake_driver.so: $(BUILD)/tests/kernels/cuda/fake_driver.o $(SHIM_OBJ)
+	$(V)$(CXX) -shared -o $@ $^
+$(BUILD)/tests/kernels/cuda/fake_driver.o: CFLAGS += -fPIC
 CUDA_TESTS = $(filter $(BUILD)/tests/kernels/cuda_%,$(TESTS))
 $(CUDA_TESTS): $(SHIM_OBJ)
 $(CUDA_TESTS:%=%.o): CFLAGS += $(if $(SHIM_OBJ),-DSHIM)
@@ -209,7 +214,7 @@ mutate-cuda: $(CUDA_TESTS)
 	$(V)BUILD=$(BUILD) NVCC="$(NVCC)" CXX="$(CXX) -std=c++17 -ffp-contract=off -w" \
 		CC="$(CC) $(CFLAGS)" OBJECTS="$(SHIM_OBJ) $(LIB_OBJ)" \
 		LIBS="$(LDLIBS) -lstdc++" sh tests/kernels/cuda/mutants.sh
-check: $(BUILD)/sluice $(TESTS) $(TOOLS)
+check: $(BUILD)/sluice $(TESTS) $(TOOLS) $(FAKE_DRIVER)
 	$(V)BUILD=$(BUILD) sh tests/run.sh $(T)
 
 # The same tests under AddressSanitizer and UndefinedBehaviorSanitizer, whose

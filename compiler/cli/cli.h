@@ -16,6 +16,7 @@ int cmd_dis(int argc, char **argv);
 int cmd_frontier(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_devices(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_sampler(int argc, char **argv);
 int cmd_place(int argc, char **argv);

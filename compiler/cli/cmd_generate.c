@@ -85,6 +85,7 @@ run(Generation *g)
 {
 	VmOptions o = {
 		.threads = g->threads,
+		.device_index = g->run.device_index,
 		.check_finite_step = true,
 		.progress = running_progress,
 		.user = &g->running,

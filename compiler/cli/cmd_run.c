@@ -72,6 +72,7 @@ bind_and_run(Run *r)
 {
 	VmOptions o = {
 		.threads = running_threads(&r->args, r->plan),
+		.device_index = running_device(&r->args, r->plan),
 		.poison = arg_flag(&r->args, "poison"),
 		.check_finite_step = true,
 		.trace = arg_flag(&r->args, "trace"),

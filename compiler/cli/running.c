@@ -44,6 +44,25 @@ running_threads(const Args *args, const Plan *p)
 
 /* ---- progress and ^C ---- */
 
+int
+running_device(const Args *args, const Plan *p)
+{
+	const char *device = arg(args, "device");
+	const char *target = p->strings + p->head.target;
+	if (!device)
+		return 0;
+	size_t n = strcspn(device, ":");
+	if (n != strlen(target) || strncmp(device, target, n))
+		fatal(EXIT_PLAN, "--device %s: the plan is for '%s': compile it "
+			"with --device %.*s", device, target, (int)n, device);
+	char *end = NULL;
+	long index = device[n] ? strtol(device + n + 1, &end, 10) : 0;
+	if (device[n] && (!device[n + 1] || *end || index < 0 || index > 1023))
+		fatal(EXIT_USAGE, "--device %s: '%s' is no number of a device",
+			device, device + n + 1);
+	return (int)index;
+}
+
 void
 running_options(Running *r, const char *progress, bool quiet)
 {

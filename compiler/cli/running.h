@@ -17,6 +17,10 @@ _Noreturn void plan_refused(const char *path, int code, const PlanError *e);
  * fewer, since only so many run. */
 int running_threads(const Args *args, const Plan *p);
 
+/* Number of the device that --device NAME[:N] asks for, 0 without it.  Ends the
+ * program when the plan is for another target, or N is no number. */
+int running_device(const Args *args, const Plan *p);
+
 /* ---- progress and ^C ---- */
 typedef enum ProgressMode {
 	PROGRESS_NONE, PROGRESS_LINE, PROGRESS_JSON

@@ -355,7 +355,7 @@ job_make(Arena *a, const RunFile *run, int threads, const Sampler *table,
 {
 	*out = (Job){.run = run};
 	out->compile = (CompileOptions){
-		.threads = threads,
+		.target = run->target, .threads = threads,
 		.goal = run->memory ? SLICE_BUDGET : SLICE_DEFAULT,
 		.budget = run->memory,
 	};

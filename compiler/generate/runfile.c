@@ -268,8 +268,20 @@ set_scheduler(Loader *l, const Yaml *y)
 static bool
 set_device(Loader *l, const Yaml *y)
 {
-	static const char *const names[] = {"cpu"};
-	return get_name(l, "device", y, names, COUNT_OF(names)) >= 0;
+	const char *text = y->kind == YAML_TEXT ? y->text : "", *end;
+	size_t n = strcspn(text, ":");
+	char *name = arena_strndup(l->arena, text, n);
+	char *rest = NULL;
+	long index = text[n] ? strtol(text + n + 1, &rest, 10) : 0;
+	end = rest ? rest : text + n;
+	l->run->target = target_find(name);
+	l->run->device_index = (int)index;
+	if (l->run->target && !*end && index >= 0 && index < 1024
+		&& (!text[n] || text[n + 1]))
+		return true;
+	FAIL(l, y, "unknown device '%.40s': it is one of %s, and cuda:1 is the "
+		"second GPU", text, target_names());
+	return false;
 }
 
 static bool

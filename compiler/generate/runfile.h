@@ -7,6 +7,7 @@
 
 #include "ir/base/json.h"
 #include "ir/ops.h"
+#include "kernels/target.h"
 
 enum { RUNFILE_ERR = 8192 };    /* bytes behind every `err` here */
 
@@ -41,6 +42,8 @@ typedef struct RunFile {
 	int64_t seed;
 	const char *noise;      /* safetensors, or NULL */
 	const Json *scheduler;  /* settings over the folder's, or NULL */
+	const Target *target;   /* NULL: the CPU */
+	int device_index;       /* which of its kind, from 0 */
 	DType dtype;
 	int64_t memory;         /* bytes; 0: no limit */
 	const char *profile;    /* device profile, or NULL: the built-in one */

@@ -7,7 +7,7 @@
  *
  * Weights that are loaded again and again stay converted in locked memory, where
  * there is enough of it; the others, and all where there is not, pass through
- * two locked blocks.  What fails on the GPU shows later, at the next sync.
+ * two blocks, locked if possible.  What fails on the GPU shows later, at the next sync.
  */
 #include "vm/device/device.h"
 #include "kernels/box.h"
@@ -52,6 +52,7 @@ typedef struct CudaDevice {
 	bool *filled;           /* by weight: these hold it */
 	char *locked;           /* all of them, one block */
 	char *block[BLOCKS];
+	bool block_locked[BLOCKS];
 	CUevent block_free[BLOCKS];
 	int next_block;
 	double load_seconds;
@@ -114,11 +115,13 @@ load_module(CudaDevice *c)
 {
 	size_t bytes;
 	const void *image = cuda_image(&bytes);
-	if (!image)
+	/* without kernels the driver's own word is heard first, so that a
+	   driver that brings its own can be tried */
+	int result = c->d->module_load(&c->module, image ? image : "");
+	if (result && !image)
 		return device_fail(&c->base, EXIT_DEVICE, "this program was "
 			"built without CUDA kernels: build it where nvcc is "
 			"(Debian: nvidia-cuda-toolkit, from non-free)");
-	int result = c->d->module_load(&c->module, image);
 	if (result == CUDA_NO_BINARY || result == CUDA_UNSUPPORTED_PTX
 		|| result == CUDA_INVALID_IMAGE)
 		return device_fail(&c->base, EXIT_DEVICE, "this program has no "
@@ -184,7 +187,7 @@ cuda_close(Device *dev)
 		end_event(c, c->there[i]);
 	for (int i = 0; i < BLOCKS; i++) {
 		end_event(c, c->block_free[i]);
-		if (c->block[i])
+		if (c->block_locked[i])
 			d->host_free(c->block[i]);
 	}
 	for (int i = 0; i < MARKS; i++)
@@ -278,9 +281,11 @@ make_blocks(CudaDevice *c)
 				p->buffers[p->weights[i].buffer].bytes);
 	for (int i = 0; most && i < BLOCKS; i++) {
 		void *block = NULL;
-		note(c, c->d->host_alloc(&block, (size_t)most, 0),
-			"locking memory for weights");
-		c->block[i] = block;
+		c->block_locked[i] = !c->d->host_alloc(&block, (size_t)most, 0);
+		/* slower, but right: from memory that is not locked a copy
+		   is over when the call returns */
+		c->block[i] = c->block_locked[i] ? block
+			: arena_alloc(c->host, (size_t)most);
 		note(c, c->d->event_new(&c->block_free[i], CU_NO_TIMING),
 			"an event");
 	}
