@@ -194,7 +194,7 @@ $(BUILD)/ptx/$(1)/%.o: kernels/cuda/%.cu $(CUDA_SRC) tests/kernels/cuda/ptx2cpp.
 	@echo ptx of sm_$(1) $$<
 	$$(V)$(NVCC) $(NVCC_FLAGS) -arch=sm_$(1) -ptx -o $$(@:.o=.ptx) $$<
 	$$(V)python3 tests/kernels/cuda/ptx2cpp.py $$(@:.o=.ptx) >$$(@:.o=.cpp)
-	$$(V)$(CXX) -std=c++17 -O1 -w -ffp-contract=off -DPTX_COUNT -I. -c -o $$@ \
+	$$(V)$(CXX) -std=c++17 -O1 -w -ffp-contract=off -DPTX_COUNT -I. -Itests/kernels/cuda -c -o $$@ \
 		$$(@:.o=.cpp)
 $(BUILD)/ptx/$(1)/cuda_%: $(BUILD)/tests/kernels/cuda_%.o $(BUILD)/shim/shim.o \
 		$(CUDA_CU:kernels/cuda/%.cu=$(BUILD)/ptx/$(1)/%.o) $(LIB_OBJ)

@@ -151,7 +151,7 @@ enum {
 /* ---- attention ---- */
 
 enum { AV_Q, AV_K, AV_V, AV_Y, AV_COUNT };
-enum { ATTEND_KEYS = 64 };      /* of a tile */
+enum { ATTEND_KEYS = 64, ATTEND_FEW = 16 };     /* of a tile */
 
 /* Axes of one kind. */
 typedef struct DimsArgs {
@@ -173,9 +173,10 @@ typedef struct AttendArgs {
 	int32_t causal;
 	int64_t causal_inner, causal_n, causal_lo;
 	/* attend.cu: tiles of queries; tiles of keys in shared memory, 1 or 2;
-	 * whether all rows may be read by 16 bytes */
+	 * whether all rows may be read by 16 bytes; whether keys lie in one line,
+	 * a tile of them within 2^31 elements, too */
 	int64_t tiles;
-	int32_t stages, aligned;
+	int32_t stages, aligned, simple;
 } AttendArgs;
 
 #endif

@@ -10,29 +10,31 @@
  */
 #include "kernels/cuda/box.h"
 
-enum {
-	KEYS = ATTEND_KEYS,
-	WARPS = 4,
-};
+enum { WARPS = 4 };             /* of a block */
 
 /* Least number that stands for a score not seen; its weight is 0. */
 #define HIDDEN -1e30f
 
-template <int T, int D, int MI>
+/* KEYS of a tile.  SOLO: each warp has a problem and shared memory of its own, for
+ * attention over a few keys (frames) of many pixels; else a block has one. */
+template <int T, int D, int MI, int KEYS, bool SOLO>
 struct AttendTile {
 	/* chunks of 8 channels in a row, steps of 16 and 8 channels, bytes */
 	static constexpr int CHUNKS = D / 8, K16 = D / 16, K8 = D / 8 % 2;
 	static constexpr int ROW = D * 2, TILE = KEYS * ROW;
-	static constexpr int NI = KEYS / 8, QUERIES = WARPS * 16 * MI;
+	static constexpr int NI = KEYS / 8;
+	static constexpr int QUERIES = (SOLO ? 1 : WARPS) * 16 * MI;
+	static constexpr int TEAM = SOLO ? 32 : WARPS * 32;     /* threads */
 
 	const AttendArgs &p;
-	int tid, lane, warp;
+	int tid, lane, warp;    /* in the problem's team */
 	int64_t first;          /* query of the tile */
 	const uint16_t *q, *k, *v;
 	uint16_t *y;
 	uint32_t sQ, sK, sV;
 	uint32_t fq[MI][K16 + K8][4];
-	float o[MI][CHUNKS][4], most[MI][2], sum[MI][2];
+	float o[MI][CHUNKS][4], most[MI][2];
+	float sum[MI][4];       /* of weights: a column of ones beside the values */
 	float s[MI][NI][4];     /* scores, then weights */
 
 	DEV_METHOD AttendTile(const AttendArgs &args) : p(args) {}
@@ -47,13 +49,27 @@ struct AttendTile {
 		return (uint32_t)(row * ROW + ((chunk ^ turn) << 4));
 	}
 
-	DEV_METHOD void
+	/* Threads of the problem meet. */
+	static DEV_METHOD void
+	meet()
+	{
+		if (SOLO)
+			sync_warp();
+		else
+			sync_threads();
+	}
+
+	/* Which problem; false: none is left. */
+	DEV_METHOD bool
 	find()
 	{
-		int64_t b = block_x(), head;
-		tid = thread_x();
-		lane = tid & 31;
-		warp = tid >> 5;
+		const int own = thread_x() >> 5;
+		int64_t b = SOLO ? block_x() * WARPS + own : block_x(), head;
+		lane = thread_x() & 31;
+		warp = SOLO ? 0 : own;
+		tid = SOLO ? lane : thread_x();
+		if (SOLO && b >= p.tiles * p.heads * p.batch.count)
+			return false;
 		first = b % p.tiles * QUERIES;
 		b /= p.tiles;
 		head = b % p.heads;
@@ -66,9 +82,11 @@ struct AttendTile {
 			+ dims_at(p.batch, p.batch_step[AV_V], b);
 		y = (uint16_t *)p.data[AV_Y] + head * D
 			+ dims_at(p.batch, p.batch_step[AV_Y], b);
-		sQ = shared_base();
+		sQ = shared_base() + (SOLO ? (uint32_t)own * (QUERIES * ROW
+			+ 2 * (uint32_t)p.stages * TILE) : 0);
 		sK = sQ + QUERIES * ROW;
 		sV = sK + (uint32_t)p.stages * TILE;
+		return true;
 	}
 
 	DEV_METHOD void
@@ -83,7 +101,7 @@ struct AttendTile {
 	DEV_METHOD void
 	load_queries()
 	{
-		for (int i = tid; i < QUERIES * CHUNKS; i += WARPS * 32) {
+		for (int i = tid; i < QUERIES * CHUNKS; i += TEAM) {
 			int r = i / CHUNKS, c = i % CHUNKS;
 			bool on = first + r < p.query.count;
 			copy(sQ + at(r, c), on ? q + c * 8 + dims_at(p.query,
@@ -99,10 +117,34 @@ struct AttendTile {
 			: n * p.key_step[side][0];
 	}
 
+	/* Keys in one line, all of them there, by 16 bytes: the usual tile. */
+	DEV_METHOD void
+	load_whole(int64_t from, int stage)
+	{
+		const uint16_t *k0 = k + from * p.key_step[0][0];
+		const uint16_t *v0 = v + from * p.key_step[1][0];
+		const int k_step = (int)p.key_step[0][0];
+		const int v_step = (int)p.key_step[1][0];
+		const uint32_t to = sK + (uint32_t)(stage * TILE);
+#pragma unroll
+		for (int i = 0; i < KEYS * CHUNKS; i += TEAM) {
+			int r = (i + tid) / CHUNKS, c = (i + tid) % CHUNKS;
+			if ((KEYS * CHUNKS) % TEAM && r >= KEYS)
+				break;
+			cp16(to + at(r, c), k0 + r * k_step + c * 8, true);
+			cp16(to + sV - sK + at(r, c), v0 + r * v_step + c * 8, true);
+		}
+		cp_commit();
+	}
+
 	DEV_METHOD void
 	load_keys(int64_t from, int stage)
 	{
-		for (int i = tid; i < KEYS * CHUNKS; i += WARPS * 32) {
+		if (p.simple && from + KEYS <= p.key.count) {
+			load_whole(from, stage);
+			return;
+		}
+		for (int i = tid; i < KEYS * CHUNKS; i += TEAM) {
 			int r = i / CHUNKS, c = i % CHUNKS;
 			bool on = from + r < p.key.count;
 			uint32_t to = (uint32_t)(stage * TILE) + at(r, c);
@@ -123,7 +165,7 @@ struct AttendTile {
 				for (int e = 0; e < 4; e++)
 					o[mi][j][e] = 0;
 			most[mi][0] = most[mi][1] = HIDDEN;
-			sum[mi][0] = sum[mi][1] = 0;
+			sum[mi][0] = sum[mi][1] = sum[mi][2] = sum[mi][3] = 0;
 		}
 	}
 
@@ -149,13 +191,6 @@ struct AttendTile {
 	{
 		const int r = (lane & 7) + (lane >> 4 << 3), c = lane >> 3 & 1;
 #pragma unroll
-		for (int mi = 0; mi < MI; mi++)
-#pragma unroll
-			for (int j = 0; j < NI; j++)
-#pragma unroll
-				for (int e = 0; e < 4; e++)
-					s[mi][j][e] = 0;
-#pragma unroll
 		for (int kk = 0; kk < K16; kk++)
 #pragma unroll
 			for (int j = 0; j < NI; j += 2) {
@@ -163,8 +198,14 @@ struct AttendTile {
 				ldmatrix4(f, rows + j * 8 * ROW + at(r, kk * 2 + c));
 #pragma unroll
 				for (int mi = 0; mi < MI; mi++) {
-					mma<T>(s[mi][j], fq[mi][kk], f);
-					mma<T>(s[mi][j + 1], fq[mi][kk], f + 2);
+					if (kk == 0) {
+						mma_first<T>(s[mi][j], fq[mi][0], f);
+						mma_first<T>(s[mi][j + 1], fq[mi][0],
+							f + 2);
+					} else {
+						mma<T>(s[mi][j], fq[mi][kk], f);
+						mma<T>(s[mi][j + 1], fq[mi][kk], f + 2);
+					}
 				}
 			}
 		if constexpr (K8 != 0)
@@ -220,7 +261,7 @@ struct AttendTile {
 	DEV_METHOD void
 	weigh(int mi, int h)
 	{
-		float top = most[mi][h], all = 0;
+		float top = most[mi][h];
 #pragma unroll
 		for (int j = 0; j < NI; j++)
 #pragma unroll
@@ -234,13 +275,11 @@ struct AttendTile {
 #pragma unroll
 		for (int j = 0; j < NI; j++)
 #pragma unroll
-			for (int e = 0; e < 2; e++) {
-				float w = exp2_fast(fma_of(s[mi][j][2 * h + e],
-					p.scale, less));
-				s[mi][j][2 * h + e] = w;
-				all += w;
-			}
-		sum[mi][h] = fma_of(sum[mi][h], down, all);
+			for (int e = 0; e < 2; e++)
+				s[mi][j][2 * h + e] = exp2_fast(fma_of(
+					s[mi][j][2 * h + e], p.scale, less));
+		sum[mi][2 * h] *= down;
+		sum[mi][2 * h + 1] *= down;
 #pragma unroll
 		for (int j = 0; j < CHUNKS; j++) {
 			o[mi][j][2 * h] *= down;
@@ -253,6 +292,8 @@ struct AttendTile {
 	add_values(uint32_t rows)
 	{
 		const int r = lane & 15, c = lane >> 4;
+		const uint32_t one = T == DT_F16 ? 0x3c003c00u : 0x3f803f80u;
+		const uint32_t ones[2] = {one, one};
 #pragma unroll
 		for (int kk = 0; kk < KEYS / 16; kk++) {
 			uint32_t fp[MI][4];
@@ -263,6 +304,9 @@ struct AttendTile {
 					fp[mi][i] = half_pair(T,
 						s[mi][2 * kk + i / 2][i % 2 * 2],
 						s[mi][2 * kk + i / 2][i % 2 * 2 + 1]);
+#pragma unroll
+			for (int mi = 0; mi < MI; mi++)
+				mma<T>(sum[mi], fp[mi], ones);
 #pragma unroll
 			for (int j = 0; j + 1 < CHUNKS; j += 2) {
 				uint32_t f[4];
@@ -309,10 +353,7 @@ struct AttendTile {
 		for (int mi = 0; mi < MI; mi++)
 #pragma unroll
 			for (int h = 0; h < 2; h++) {
-				float all = sum[mi][h];
-				all += shfl_xor(all, 1);
-				all += shfl_xor(all, 2);
-				const float f = div_fast(1.f, all);
+				const float f = div_fast(1.f, sum[mi][2 * h]);
 				const int r = row0 + mi * 16 + h * 8 + (lane >> 2);
 #pragma unroll
 				for (int j = 0; j < CHUNKS; j++)
@@ -339,7 +380,8 @@ struct AttendTile {
 	run()
 	{
 		const int stages = p.stages;
-		find();
+		if (!find())
+			return;
 		load_queries();
 		begin();
 		if (stages == 2)
@@ -347,11 +389,11 @@ struct AttendTile {
 		int stage = 0;
 		for (int64_t from = 0; from < p.key.count; from += KEYS) {
 			if (stages == 1) {
-				sync_threads();
+				meet();
 				load_keys(from, 0);
 			}
 			cp_wait<0>();
-			sync_threads();
+			meet();
 			if (from == 0)
 				take_queries();
 			if (stages == 2 && from + KEYS < p.key.count)
@@ -366,7 +408,7 @@ struct AttendTile {
 #define ATTEND(name, T, D, MI) \
 	KERNEL(name, WARPS * 32, 1, AttendArgs) \
 	{ \
-		AttendTile<T, D, MI>(p).run(); \
+		AttendTile<T, D, MI, ATTEND_KEYS, false>(p).run(); \
 	}
 ATTEND(attend_f16_40, DT_F16, 40, 2)
 ATTEND(attend_f16_64, DT_F16, 64, 2)
@@ -378,3 +420,18 @@ ATTEND(attend_bf16_64, DT_BF16, 64, 2)
 ATTEND(attend_bf16_80, DT_BF16, 80, 1)
 ATTEND(attend_bf16_128, DT_BF16, 128, 1)
 ATTEND(attend_bf16_160, DT_BF16, 160, 1)
+
+/* Few keys: a warp for each 16 queries of a head. */
+#define FEW(name, T, D) \
+	KERNEL(name, WARPS * 32, 1, AttendArgs) \
+	{ \
+		AttendTile<T, D, 1, ATTEND_FEW, true>(p).run(); \
+	}
+FEW(few_f16_40, DT_F16, 40)
+FEW(few_f16_64, DT_F16, 64)
+FEW(few_f16_80, DT_F16, 80)
+FEW(few_f16_160, DT_F16, 160)
+FEW(few_bf16_40, DT_BF16, 40)
+FEW(few_bf16_64, DT_BF16, 64)
+FEW(few_bf16_80, DT_BF16, 80)
+FEW(few_bf16_160, DT_BF16, 160)

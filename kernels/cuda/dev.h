@@ -144,6 +144,29 @@ mma(float c[4], const uint32_t a[4], const uint32_t b[2])
 		: "r"(a[2]), "r"(a[3]), "r"(b[1]));
 #endif
 }
+/* The same, of which c is the sum alone: no need to clear it. */
+template <int T>
+DEV void
+mma_first(float c[4], const uint32_t a[4], const uint32_t b[2])
+{
+#if __CUDA_ARCH__ >= 800
+	if (T == DT_F16)
+		asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+			"{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%10,%10,%10};"
+			: "=f"(c[0]), "=f"(c[1]), "=f"(c[2]), "=f"(c[3])
+			: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]),
+			"r"(b[0]), "r"(b[1]), "f"(0.f));
+	else
+		asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+			"{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%10,%10,%10};"
+			: "=f"(c[0]), "=f"(c[1]), "=f"(c[2]), "=f"(c[3])
+			: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]),
+			"r"(b[0]), "r"(b[1]), "f"(0.f));
+#else
+	c[0] = c[1] = c[2] = c[3] = 0;
+	mma<T>(c, a, b);
+#endif
+}
 /* The same with k of 8: a[16x8] b[8x8]. */
 template <int T>
 DEV void
@@ -219,10 +242,24 @@ sts4(uint32_t at, uint32_t v)
 }
 
 /* ---- global memory ---- */
-DEV V4 ldg16(const void *p) { return *(const uint4 *)p; }
+/* In assembler: two branches that store the same bytes by 16 and by 2 would be
+ * made one, of the smaller pieces. */
+DEV V4
+ldg16(const void *p)
+{
+	V4 v;
+	asm volatile("ld.global.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x),
+		"=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
+	return v;
+}
+DEV void
+stg16(void *p, V4 v)
+{
+	asm volatile("st.global.v4.u32 [%0], {%1,%2,%3,%4};" :: "l"(p),
+		"r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+}
 DEV uint32_t ldg4(const void *p) { return *(const uint32_t *)p; }
 DEV uint16_t ldg2(const void *p) { return *(const uint16_t *)p; }
-DEV void stg16(void *p, V4 v) { *(uint4 *)p = v; }
 DEV void stg4(void *p, uint32_t v) { *(uint32_t *)p = v; }
 DEV void stg2(void *p, uint16_t v) { *(uint16_t *)p = v; }
 DEV void
@@ -268,6 +305,9 @@ f16_pair(float lo, float hi)
 #else
 #include <shim_dev.h>
 #endif
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ < 800
+#define BF16_BY_HAND            /* no instruction for it */
+#endif
 
 /* ---- types known at run time ---- */
 DEV float bf16_to(uint16_t v) { return as_float((uint32_t)v << 16); }
@@ -280,6 +320,17 @@ bf16_of(float v)
 		return (uint16_t)(u >> 16 | 0x40);
 	return (uint16_t)((u + 0x7fffu + (u >> 16 & 1)) >> 16);
 }
+DEV uint32_t
+bf16_pair(float lo, float hi)
+{
+#ifdef BF16_BY_HAND
+	return (uint32_t)bf16_of(lo) | (uint32_t)bf16_of(hi) << 16;
+#else
+	uint32_t v;
+	asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(v) : "f"(hi), "f"(lo));
+	return v;
+#endif
+}
 DEV float
 half_to(int dtype, uint32_t v)
 {
@@ -288,8 +339,7 @@ half_to(int dtype, uint32_t v)
 DEV uint32_t
 half_pair(int dtype, float lo, float hi)
 {
-	return dtype == DT_F16 ? f16_pair(lo, hi)
-		: (uint32_t)bf16_of(lo) | (uint32_t)bf16_of(hi) << 16;
+	return dtype == DT_F16 ? f16_pair(lo, hi) : bf16_pair(lo, hi);
 }
 /* Element `at` of an array of type `dtype`. */
 DEV float

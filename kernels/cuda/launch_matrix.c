@@ -344,7 +344,7 @@ fast_attend(Op op, const Operand *args, const Attr *attr,
 	if (!attend_fill(args, attr, p) || p->d != p->dv || !(p->scale > 0))
 		return -1;
 	int type = p->dtype[AV_Q];
-	const AttendShape *s = attend_shape(p->d);
+	const AttendShape *s = attend_shape(p->d, p->key.count);
 	if (!s || (type != DT_F16 && (type != DT_BF16 || how->sm < 80)))
 		return -1;
 	for (int v = 0; v < AV_COUNT; v++)
@@ -354,9 +354,13 @@ fast_attend(Op op, const Operand *args, const Attr *attr,
 	if (!p->stages)
 		return -1;
 	p->aligned = attend_aligned(p);
+	p->simple = p->aligned && p->key.dims <= 1
+		&& p->key_step[0][0] < INT32_MAX / ATTEND_KEYS
+		&& p->key_step[1][0] < INT32_MAX / ATTEND_KEYS;
 	p->tiles = (p->query.count + s->queries - 1) / s->queries;
 	out->kernel = type == DT_F16 ? s->f16 : s->bf16;
-	out->grid = p->tiles * p->heads * p->batch.count;
+	out->grid = (p->tiles * p->heads * p->batch.count + s->tiles - 1)
+		/ s->tiles;
 	out->block = 128;
 	out->shared = attend_shared(s, p->stages);
 	out->args_bytes = sizeof *p;

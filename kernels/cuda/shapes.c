@@ -67,8 +67,10 @@ matrix_shape(const CudaArch *a, int64_t cout, bool geglu, bool aligned)
 	for (size_t i = 0; i < COUNT_OF(order); i++) {
 		int64_t n = matrix_shapes[order[i]].channels;
 		int64_t padded = round_up(rows, n);
-		/* without copies under way 128 channels stall too long */
-		if (padded >= least || (order[i] == SHAPE_128 && a->sm < 80))
+		/* without copies under way 128 channels stall too long; half
+		 * of 160 / 2 results are no whole sectors */
+		if (padded >= least || (order[i] == SHAPE_128 && a->sm < 80)
+			|| (order[i] == SHAPE_160 && geglu))
 			continue;
 		least = padded;
 		best = order[i];
@@ -183,33 +185,39 @@ matrix_tiles(const CudaArch *a, int shape, bool aligned, MatrixArgs *p)
 
 /* ---- attention ---- */
 
+enum { FEW_KEYS = 2 * ATTEND_FEW };     /* and up: a block for each tile */
+
+#define ALL(d, queries) \
+	{d, ATTEND_KEYS, queries, 1, "attend_f16_" #d, "attend_bf16_" #d}
+#define FEW(d) {d, ATTEND_FEW, 16, 4, "few_f16_" #d, "few_bf16_" #d}
 static const AttendShape attend_shapes[] = {
-	{40, 128, "attend_f16_40", "attend_bf16_40"},
-	{64, 128, "attend_f16_64", "attend_bf16_64"},
-	{80, 64, "attend_f16_80", "attend_bf16_80"},
-	{128, 64, "attend_f16_128", "attend_bf16_128"},
-	{160, 64, "attend_f16_160", "attend_bf16_160"},
+	FEW(40), FEW(64), FEW(80), FEW(160),
+	ALL(40, 128), ALL(64, 128), ALL(80, 64), ALL(128, 64), ALL(160, 64),
 };
 
 const AttendShape *
-attend_shape(int64_t channels)
+attend_shape(int64_t channels, int64_t keys)
 {
-	for (size_t i = 0; i < COUNT_OF(attend_shapes); i++)
-		if (attend_shapes[i].channels == channels)
-			return &attend_shapes[i];
+	for (size_t i = 0; i < COUNT_OF(attend_shapes); i++) {
+		const AttendShape *s = &attend_shapes[i];
+		if (s->channels == channels
+			&& (s->keys != ATTEND_FEW || keys <= FEW_KEYS))
+			return s;
+	}
 	return NULL;
 }
 
 int
 attend_shared(const AttendShape *s, int stages)
 {
-	return 2 * s->channels * (s->queries + 2 * stages * ATTEND_KEYS);
+	return s->tiles * 2 * s->channels * (s->queries + 2 * stages * s->keys);
 }
 
+/* Few keys are one or two tiles: nothing to overlap, but room for more blocks. */
 int
 attend_stages(const CudaArch *a, const AttendShape *s)
 {
-	int stages = 2;
+	int stages = s->keys == ATTEND_FEW ? 1 : 2;
 	while (stages > 0 && attend_shared(s, stages) > a->shared_block)
 		stages--;
 	return stages;

@@ -42,14 +42,15 @@ bool matrix_tiles(const CudaArch *a, int shape, bool aligned, MatrixArgs *p);
 /* Bytes of shared memory of a block. */
 int matrix_shared(int shape, const MatrixArgs *p);
 
-/* A form of attention: channels of a head, queries of a block. */
+/* A form of attention: channels of a head, keys and queries of a tile, tiles that a
+ * block works on. */
 typedef struct AttendShape {
-	int channels, queries;
+	int channels, keys, queries, tiles;
 	const char *f16, *bf16;
 } AttendShape;
 
-/* The form for heads of so many channels; NULL: none. */
-const AttendShape *attend_shape(int64_t channels);
+/* The form for heads of so many channels and so many keys; NULL: none. */
+const AttendShape *attend_shape(int64_t channels, int64_t keys);
 /* Tiles of keys that fit into shared memory beside the queries, at most 2; 0:
  * none does. */
 int attend_stages(const CudaArch *a, const AttendShape *s);

@@ -444,6 +444,10 @@ gen_attend(Case *c)
 	for (int a = 0; a < AXIS_MAX && !c->attr.causal; a++)
 		if (over >> a & 1)
 			nk[a] = rng_int(1, c->big ? 20 : 9);
+	/* more keys than a device takes for few */
+	if (c->even && !c->big && !c->attr.causal
+		&& __builtin_popcount(over) == 1 && rng_chance(60))
+		nk[__builtin_ctz(over)] = rng_int(33, 70);
 	c->attr.over = over;
 	c->attr.heads = (int32_t)rng_int(1, 3);
 	static const int wide[] = {31, 40, 63, 64, 65, 128, 160, 255, 512};

@@ -22,7 +22,7 @@ compile_ptx() {
 		-o "$work/mutant.ptx" "$work/kernels/cuda/$1.cu" \
 	&& python3 tests/kernels/cuda/ptx2cpp.py "$work/mutant.ptx" \
 		>"$work/mutant.cpp" \
-	&& $CXX -I. -O1 -w -c -o "$2" "$work/mutant.cpp"
+	&& $CXX -I. -Itests/kernels/cuda -O1 -w -c -o "$2" "$work/mutant.cpp"
 }
 
 while IFS='|' read -r file script command what; do

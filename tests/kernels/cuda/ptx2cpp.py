@@ -200,6 +200,8 @@ def convert(p, a):
         return f'{r} = f16_to((uint16_t){value(a[1])});'
     if (to, of) == ('f16x2', 'f32'):
         return f'{r} = f16_pair({value(a[2])}, {value(a[1])});'
+    if (to, of) == ('bf16x2', 'f32'):
+        return f'{r} = bf16_pair({value(a[2])}, {value(a[1])});'
     if (to, of) == ('f16', 'f32'):
         return f'{r} = f16_of({value(a[1])});'
     if p[1] == 'rni' and of == to == 'f64':
@@ -355,7 +357,7 @@ def body_line(text, line):
 
 
 HEAD = '''#include "ir/ops.h"
-#include "tests/kernels/cuda/shim_dev.h"
+#include "kernels/cuda/dev.h"
 #include <stdlib.h>
 #ifdef PTX_COUNT
 #define COUNT(k) shim_executed[k]++;

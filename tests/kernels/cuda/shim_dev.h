@@ -76,6 +76,13 @@ mma(float c[4], const uint32_t a[4], const uint32_t b[2], LINE)
 }
 template <int T>
 static inline void
+mma_first(float c[4], const uint32_t a[4], const uint32_t b[2], LINE)
+{
+	c[0] = c[1] = c[2] = c[3] = 0;
+	mma_16816(c, a, b, T != DT_F16, line);
+}
+template <int T>
+static inline void
 mma_half(float c[4], const uint32_t a[2], const uint32_t b[1], LINE)
 {
 	mma_1688(c, a, b, T != DT_F16, line);
