@@ -17,19 +17,12 @@ typedef struct Tries {
 static int64_t
 loaded_bytes(const Program *p)
 {
-	int64_t sum = 0, times[LOOPS_DEEP + 2] = {1};
-	int depth = 0;
-	for (size_t i = 0; i < p->steps.n; i++) {
-		const Step *s = &p->steps.at[i];
-		if (s->kind == STEP_LOOP) {
-			times[depth + 1] = mul_sz(times[depth], s->count);
-			depth++;
-		} else if (s->kind == STEP_NEXT) {
-			depth--;
-		} else if (s->kind == STEP_LOAD) {
-			sum = add_sz(sum, mul_sz(times[depth], p->storages.at[
-				p->storage_of[s->id]].bytes));
-		}
+	int64_t sum = 0;
+	for (CodeWalk w = {0}; w.at < p->code.n; code_past(p, &w)) {
+		const CodeItem *s = &p->code.at[w.at];
+		if (s->kind == CODE_LOAD)
+			sum = add_sz(sum, mul_sz(code_runs(p, &w), p->storages
+				.at[p->storage_of[s->id]].bytes));
 	}
 	return sum;
 }

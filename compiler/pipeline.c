@@ -90,7 +90,7 @@ program_free(Program *p)
 {
 	vec_free(&p->order);
 	vec_free(&p->loops);
-	vec_free(&p->steps);
+	vec_free(&p->code);
 	vec_free(&p->storages);
 }
 
@@ -162,7 +162,7 @@ compile_source(Arena *a, const CompileOptions *o, Plan **plan)
 	*plan = p->out;
 	program_free(p);
 	code = prove(*plan);
-	(*plan)->head.compile_seconds = now_seconds() - p->compile_start;
+	(*plan)->compile_seconds = now_seconds() - p->compile_start;
 	if (code == EXIT_OK && o->goal == SLICE_BUDGET
 		&& (*plan)->head.arena_bytes > o->budget)
 		code = over_budget(a, o, (*plan)->head.arena_bytes);

@@ -1,12 +1,12 @@
 /* program.h - what the passes share while a graph becomes a plan: the graph,
  * the order of its nodes with the loops around them, lifetimes and places.
  *
- *   passes/     canonical form, epilogues, work that leaves the step loop
+ *   passes/     canonical form, epilogues, work that leaves the denoising loop
  *   schedule/   the order of nodes, loops over slices, streamed weights and
  *               when their loads begin
- *   memory/     order and loops to a list of steps (instructions to be),
- *               storages with their lifetimes over it, their offsets
- *   emit/       steps and places to a Plan; any of this as text
+ *   memory/     order and loops to a code list (instructions to be), storages
+ *               with their lifetimes over it, their offsets
+ *   emit/       code and places to a Plan; any of this as text
  */
 #ifndef SLUICE_PROGRAM_H
 #define SLUICE_PROGRAM_H
@@ -49,17 +49,20 @@ typedef struct Issue {
 	int loop;               /* index into loops, LOOP_NONE */
 } Issue;
 
-/* One step of the code list. */
-typedef enum StepKind {
-	STEP_NODE, STEP_LOOP, STEP_NEXT, STEP_LOAD, STEP_WAIT
-} StepKind;
+/* One item of the code list.  (A step is always one of denoising.) */
+typedef enum CodeKind {
+	CODE_NODE, CODE_LOOP, CODE_NEXT, CODE_LOAD, CODE_WAIT
+} CodeKind;
 
-typedef struct Step {
-	StepKind kind;
+typedef struct CodeItem {
+	CodeKind kind;
 	uint32_t id;            /* node, loop (index into loops; UINT32_MAX: the
 	                           loop over denoising steps) or weight */
-	int64_t count;          /* STEP_LOOP of the denoising steps */
-} Step;
+	int64_t count;          /* CODE_LOOP: iterations */
+	bool denoises;          /* the loop over steps that denoises, not one in
+	                           front of it that fills tables for all steps;
+	                           and its end */
+} CodeItem;
 
 /* Bytes in the arena: a value that has a place of its own, a workspace, a
  * weight, an input, a table. */
@@ -72,7 +75,7 @@ typedef struct Storage {
 	int64_t n[AXIS_MAX];    /* extents of the buffer */
 	Slice origin[AXIS_MAX]; /* lo, step: index at the buffer's start */
 	int64_t bytes, offset;
-	uint32_t first, last;   /* steps during which it lives, both included */
+	uint32_t first, last;   /* items during which it lives, both included */
 	uint32_t same_as;       /* in place of that storage; UINT32_MAX: none */
 } Storage;
 
@@ -89,12 +92,12 @@ typedef struct Program {
 	bool *streamed;         /* by node: a weight that is loaded anew for
 	                           each use in a loop, not once before it */
 	Issue *issue;           /* by node: of a weight */
-	Vec(Step) steps;
+	Vec(CodeItem) code;     /* what pass_code makes */
 	Vec(Storage) storages;
 	uint32_t *storage_of;   /* by node: its value's storage, UINT32_MAX */
 	uint32_t *work_of;      /* by node: its workspace's storage */
 	uint32_t *table_storage;        /* by table */
-	int64_t *live;          /* by step: bytes of all that lives then */
+	int64_t *live;          /* by item of code: bytes of all that lives then */
 	int64_t height;         /* after placement */
 	int64_t floor;          /* lower bound of the height of any slicing */
 	int64_t unsliced_height;        /* of the same order without loops */
@@ -104,6 +107,23 @@ typedef struct Program {
 	Plan *out;
 } Program;
 
+/* Where one is in the code list: in a loop
+ *   for (CodeWalk w = {0}; w.at < p->code.n; code_past(p, &w))
+ * `at` is the item, `loop` the CODE_LOOPs around it, outermost first; a CODE_NEXT
+ * is inside its loop, a CODE_LOOP outside. (memory/code_walk.c) */
+typedef struct CodeWalk {
+	uint32_t at;
+	int depth;
+	uint32_t loop[LOOPS_DEEP];
+} CodeWalk;
+void code_past(const Program *p, CodeWalk *w);
+/* How often the item is executed: in a run, and, the loop over denoising steps
+ * aside, in a step. */
+int64_t code_runs(const Program *p, const CodeWalk *w);
+int64_t code_runs_in_step(const Program *p, const CodeWalk *w);
+/* A loop over denoising steps, or its end. */
+bool code_over_steps(const CodeItem *item);
+
 /* Bytes of workspace that a node's instruction needs. (memory/live.c) */
 int64_t node_work_bytes(const Program *p, uint32_t node);
 /* Predicted seconds of a node in one denoising step, all its slices together:
@@ -111,7 +131,7 @@ int64_t node_work_bytes(const Program *p, uint32_t node);
  * of loops over axes that it lacks (*repeats, NULL: not asked). (cost/predict.c) */
 double node_seconds(const Program *p, uint32_t node, double *repeats);
 
-/* Steps, storages and a placement of what is decided so far: height and live.
+/* Code, storages and a placement of what is decided so far: height and live.
  * A quick one, unless its height is over `within` (0: no limit is asked for) and
  * the load is not: then a short search tries to get there. (memory/layout.c) */
 void program_measure(Program *p, int64_t within);

@@ -116,6 +116,8 @@ cpu_has_kernel(Op op)
 const Target target_cpu = {
 	.name = "cpu",
 	.abi = 1,
+	.layouts = 1,           /* blocks: cpu/pack.c */
+	.providers = 1,
 	.has_kernel = cpu_has_kernel,
 	.work_bytes = cpu_work_bytes,
 	.pack_rows = pack_rows,

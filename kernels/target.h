@@ -15,6 +15,12 @@ typedef struct Target {
 	uint32_t abi;           /* changes when plans for older kernels of this
 	                           target cannot run: other layouts of weights or
 	                           workspaces */
+	/* What plans for it may say: layouts of weights up to this number,
+	 * kernels of so many providers (the first are its own), bytes in
+	 * page-locked memory. */
+	uint8_t layouts;
+	uint16_t providers;
+	bool pins;
 	/* Whether there is a kernel of this op. */
 	bool (*has_kernel)(Op op);
 	/* Bytes of workspace that `op` needs for these operands (data pointers

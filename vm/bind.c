@@ -50,7 +50,7 @@ vm_open(const Plan *p, const VmOptions *o)
 		fatal(EXIT_MEMORY, "out of memory");
 	vm->plan = p;
 	vm->o = o ? *o : (VmOptions){0};
-	vm->main_loop = find_main_loop(p);
+	vm->main_loop = p->head.denoise;
 	step_inputs_find(vm);
 	if (vm->o.profile)
 		vm->times.insn_seconds = arena_array(&vm->host, p->n_code,
@@ -156,12 +156,12 @@ prepare(Vm *vm)
 	for (PlanWalk w = {0}; !walk_over(p, &w); walk_on(p, &w)) {
 		const PlanInsn *insn = &p->code[w.pc];
 		int64_t times = 1;
-		if (w.depth && p->head.steps > 2 && p->code[w.loop[0]].a == 0
-			&& p->code[w.loop[0]].b == p->head.steps) {
+		if (w.depth && p->head.steps > 2
+			&& p->code[w.loop[0]].a == 0) {
 			if (w.r[0] == 1)
 				times = p->head.steps - 1;
 			if (insn->op == CTL_next && w.depth == 1 && w.r[0] == 1)
-				w.r[0] = p->head.steps - 1;
+				walk_last(p, &w);
 		}
 		vm->insns += times;
 		vm->work += (double)times * (double)insn->seconds;

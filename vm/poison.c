@@ -7,8 +7,6 @@
 static void
 find_life(const Plan *p, const PlanBuffer *b, Life *life)
 {
-	uint32_t open[PLAN_NESTING];
-	int depth = 0;
 	*life = (Life){b->first, b->last};
 	/* first > last: written late in a loop, read early in its next
 	 * iteration */
@@ -16,18 +14,16 @@ find_life(const Plan *p, const PlanBuffer *b, Life *life)
 		life->last = PLAN_NONE;
 	if (b->role == BUF_INPUT || b->role == BUF_TABLE || b->first > b->last)
 		life->first = 0;
-	for (uint32_t i = 0; i < p->n_code; i++) {
-		if (p->code[i].op == CTL_loop)
-			open[depth++] = i;
-		if (p->code[i].op != CTL_next)
+	for (PlanWalk w = {0}; w.pc < p->n_code; walk_past(p, &w)) {
+		if (p->code[w.pc].op != CTL_next)
 			continue;
-		uint32_t begin = open[--depth];
-		bool first = begin <= life->first && life->first <= i;
-		bool last = begin <= life->last && life->last <= i;
+		uint32_t begin = w.loop[w.depth - 1];
+		bool first = begin <= life->first && life->first <= w.pc;
+		bool last = begin <= life->last && life->last <= w.pc;
 		if (first && !last)
 			life->first = begin;
 		if (last && !first)
-			life->last = i;
+			life->last = w.pc;
 	}
 }
 

@@ -6,64 +6,8 @@
 
 #include "vm/device/device.h"
 #include "vm/operands.h"
+#include "vm/plan/walk.h"
 #include "vm/vm.h"
-
-/* ---- walking the code ---- */
-
-typedef struct PlanWalk {
-	uint32_t pc;            /* the instruction to be done */
-	int64_t r[PLAN_REGS];
-	uint32_t loop[PLAN_NESTING];    /* open loops, outermost first */
-	int depth;
-} PlanWalk;
-
-/* Goes past the instruction at pc.  A `next` whose loop is not over goes back
- * to the loop's first instruction. */
-static inline void
-walk_on(const Plan *p, PlanWalk *w)
-{
-	const PlanInsn *insn = &p->code[w->pc];
-	if (insn->op == CTL_loop) {
-		w->loop[w->depth++] = w->pc;
-		w->r[insn->a] = 0;
-	} else if (insn->op == CTL_next) {
-		uint32_t begin = w->loop[w->depth - 1];
-		if (++w->r[insn->a] < (int64_t)p->code[begin].b) {
-			w->pc = begin + 1;
-			return;
-		}
-		w->r[insn->a] = 0;
-		w->depth--;
-	}
-	w->pc++;
-}
-
-/* Whether the `next` at pc is about to leave its loop. */
-static inline bool
-walk_leaves(const Plan *p, const PlanWalk *w)
-{
-	uint32_t begin = w->loop[w->depth - 1];
-	return w->r[p->code[w->pc].a] + 1 == (int64_t)p->code[begin].b;
-}
-
-static inline bool
-walk_over(const Plan *p, const PlanWalk *w)
-{
-	return w->pc >= p->n_code || p->code[w->pc].op == CTL_halt;
-}
-
-/* The last loop over r0 that runs once for each step: those in front of it fill
- * tables for all steps. */
-static inline uint32_t
-find_main_loop(const Plan *p)
-{
-	uint32_t found = PLAN_NONE;
-	for (uint32_t i = 0; p->head.steps && i < p->n_code; i++)
-		if (p->code[i].op == CTL_loop && p->code[i].a == 0
-			&& p->code[i].b == p->head.steps)
-			found = i;
-	return found;
-}
 
 /* ---- the machine ---- */
 

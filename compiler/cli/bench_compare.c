@@ -1,27 +1,8 @@
 /* bench_compare.c - the seconds that a plan carries beside those of a run. */
 #include "compiler/cli/bench.h"
+#include "vm/plan/walk.h"
 
 #include <stdlib.h>
-
-/* How often each instruction runs, loops unrolled. */
-static int64_t *
-count_runs(Arena *a, const Plan *p)
-{
-	int64_t *runs = arena_array(a, p->n_code, sizeof *runs);
-	int64_t open[PLAN_NESTING + 1] = {1};
-	int depth = 0;
-	for (uint32_t i = 0; i < p->n_code; i++) {
-		const PlanInsn *in = &p->code[i];
-		runs[i] = open[depth];
-		if (in->op == CTL_loop) {
-			open[depth + 1] = open[depth] * in->b;
-			depth++;
-		} else if (in->op == CTL_next) {
-			depth--;
-		}
-	}
-	return runs;
-}
 
 static int
 longest_first(const void *a, const void *b)
@@ -70,7 +51,7 @@ bench_compare(Arena *a, const Plan *p, const VmTimes *t)
 {
 	BenchCompare c = {.unit = arena_array(a, p->n_code + 1,
 		sizeof *c.unit)};
-	int64_t *runs = count_runs(a, p);
+	int64_t *runs = plan_runs(a, p);
 	/* by group: its unit + 1, 0: none yet */
 	size_t *of = arena_array(a, p->n_groups + 1, sizeof *of);
 	for (uint32_t i = 0; i < p->n_code; i++) {

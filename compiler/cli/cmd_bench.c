@@ -36,8 +36,8 @@ cut_steps(Bench *b)
 	uint32_t steps = (uint32_t)arg_integer(&b->args, "steps", p->head.steps,
 		1, p->head.steps);
 	for (uint32_t i = 0; i < p->n_code; i++)
-		if (p->code[i].op == CTL_loop && p->code[i].a == 0
-			&& p->code[i].b == p->head.steps)
+		if (p->head.steps && p->code[i].op == CTL_loop
+			&& p->code[i].a == 0)
 			p->code[i].b = steps;
 	p->head.steps = steps;
 }

@@ -57,7 +57,7 @@ make_plan(Arena *a, DType dtype)
 		w->name = p.n_strings;
 		w->buffer = i;
 		p.n_strings += (uint32_t)n;
-		w->matrix = c->taps > 0;
+		w->layout = c->taps > 0 ? LAYOUT_MATRIX : LAYOUT_PLAIN;
 		w->rank = (uint8_t)(c->taps == 0 ? 1 : c->taps == 1 ? 2 : 3);
 		w->dim[0] = w->rows[0] = c->rows;
 		w->dim[1] = w->cols[0] = c->cols;

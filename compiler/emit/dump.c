@@ -69,29 +69,27 @@ dump_order(const Program *p)
 }
 
 static void
-dump_steps(const Program *p)
+dump_code(const Program *p)
 {
-	int depth = 1;
-	for (size_t i = 0; i < p->steps.n; i++) {
-		const Step *s = &p->steps.at[i];
-		depth -= s->kind == STEP_NEXT;
-		fprintf(stderr, "%4zu%*s", i, 2 * depth, "");
-		depth += s->kind == STEP_LOOP;
-		if (s->kind == STEP_NODE)
+	for (CodeWalk w = {0}; w.at < p->code.n; code_past(p, &w)) {
+		const CodeItem *s = &p->code.at[w.at];
+		int depth = 1 + w.depth - (s->kind == CODE_NEXT);
+		fprintf(stderr, "%4u%*s", w.at, 2 * depth, "");
+		if (s->kind == CODE_NODE)
 			fprintf(stderr, "%s %%%u\n",
 				op_info[p->graph->nodes.at[s->id].op].name, s->id);
-		else if (s->kind == STEP_LOAD)
+		else if (s->kind == CODE_LOAD)
 			fprintf(stderr, "load %%%u\n", s->id);
-		else if (s->kind == STEP_WAIT)
+		else if (s->kind == CODE_WAIT)
 			fprintf(stderr, "wait %%%u\n", s->id);
-		else if (s->kind == STEP_NEXT)
+		else if (s->kind == CODE_NEXT)
 			fputs("next\n", stderr);
 		else
 			fprintf(stderr, "loop %lld\n", (long long)s->count);
 	}
 }
 
-/* The storages with their lifetimes in steps and, once placed, their places. */
+/* The storages with their lifetimes in the code and, once placed, their places. */
 static void
 dump_storages(const Program *p, bool placed)
 {
@@ -99,7 +97,7 @@ dump_storages(const Program *p, bool placed)
 		"output", "table"};
 	for (size_t i = 0; i < p->storages.n; i++) {
 		const Storage *s = &p->storages.at[i];
-		fprintf(stderr, "  %-6s %12lld bytes  steps %u..%u", role[s->role],
+		fprintf(stderr, "  %-6s %12lld bytes  code %u..%u", role[s->role],
 			(long long)s->bytes, s->first, s->last);
 		if (placed)
 			fprintf(stderr, "  @%lld", (long long)s->offset);
@@ -119,7 +117,7 @@ dump_pass(const Program *p, char letter, const char *name)
 		break;
 	case 'S':
 	case 'W':
-		dump_steps(p);
+		dump_code(p);
 		break;
 	case 'L':
 	case 'P':

@@ -1,28 +1,8 @@
-/* emit.c - steps and places to a Plan. */
+/* emit.c - code and places to a Plan. */
 #include "compiler/emit/emit.h"
 #include "vm/weights/weights.h"
 
 #include <string.h>
-
-uint32_t
-emit_string(Emitter *e, const char *s)
-{
-	size_t n = strlen(s) + 1;
-	if (n == 1)
-		return 0;
-	/* the same name again and again: look among the last ones */
-	size_t from = e->strings.n > 4096 ? e->strings.n - 4096 : 1;
-	while (from > 1 && e->strings.at[from - 1])
-		from--;
-	for (size_t i = from; i < e->strings.n;
-		i += strlen(e->strings.at + i) + 1)
-		if (!strcmp(e->strings.at + i, s))
-			return (uint32_t)i;
-	uint32_t at = (uint32_t)e->strings.n;
-	for (size_t i = 0; i < n; i++)
-		*vec_push(&e->strings) = s[i];
-	return at;
-}
 
 /* ---- buffers, ports, tables, weights ---- */
 
@@ -96,7 +76,7 @@ matrix_of(const Emitter *e, uint32_t reader, PlanWeight *w)
 	Ref part[2];
 	int parts = ref_resolve(e->g, n->in[0], part);
 	int64_t rows = w->dim[0];
-	w->matrix = 1;
+	w->layout = LAYOUT_MATRIX;
 	w->rows[0] = n->attr.geglu ? rows / 2 : rows;
 	w->rows[1] = n->attr.geglu ? rows / 2 : 0;
 	w->cols[0] = part[0].c;
@@ -134,28 +114,16 @@ emit_weights(Emitter *e)
 /* ---- code ---- */
 
 static uint32_t
-emit_attr(Emitter *e, const Attr *a)
-{
-	for (size_t i = e->attrs.n; i-- > (e->attrs.n > 64 ? e->attrs.n - 64 : 0);)
-		if (!memcmp(&e->attrs.at[i], a, sizeof *a))
-			return (uint32_t)i;
-	*vec_push(&e->attrs) = *a;
-	return (uint32_t)(e->attrs.n - 1);
-}
-
-static uint32_t
 emit_debug(Emitter *e, uint32_t site)
 {
 	const Site *s = &e->g->sites.at[site];
-	PlanDebug d = {.file = emit_string(e, s->file),
+	/* no folder: the same source gives the same plan wherever it lies */
+	const char *slash = strrchr(s->file, '/');
+	PlanDebug d = {.file = emit_string(e, slash ? slash + 1 : s->file),
 		.line = (uint32_t)s->line, .scope = emit_string(e, s->scope),
 		.component = emit_string(e, s->component), .phase = e->phase,
 		.group = e->group};
-	size_t n = e->debugs.n;
-	if (n && !memcmp(&e->debugs.at[n - 1], &d, sizeof d))
-		return (uint32_t)(n - 1);
-	*vec_push(&e->debugs) = d;
-	return (uint32_t)n;
+	return emit_debug_entry(e, &d);
 }
 
 static PlanInsn *
@@ -246,7 +214,7 @@ emit_control(Emitter *e, Control op, uint32_t a, uint32_t b, uint32_t site)
 }
 
 static void
-begin_group(Emitter *e, const Step *s)
+begin_group(Emitter *e, const CodeItem *s)
 {
 	const Loop *l = &e->p->loops.at[s->id];
 	uint32_t node = e->p->order.at[l->first];
@@ -261,7 +229,7 @@ begin_group(Emitter *e, const Step *s)
 }
 
 static void
-end_group(Emitter *e, const Step *s)
+end_group(Emitter *e, const CodeItem *s)
 {
 	const Loop *l = &e->p->loops.at[s->id];
 	uint32_t node = e->p->order.at[l->last];
@@ -279,59 +247,71 @@ begin_phase(Emitter *e, const char *name)
 		.first = (uint32_t)e->code.n};
 }
 
+static void
+emit_over_steps(Emitter *e, const CodeItem *s)
+{
+	uint32_t at = (uint32_t)e->code.n;
+	if (s->kind == CODE_LOOP)
+		emit_control(e, CTL_loop, 0, (uint32_t)s->count, 0);
+	else
+		emit_control(e, CTL_next, 0, 0, 0);
+	if (s->denoises && s->kind == CODE_LOOP)
+		e->plan.head.denoise = at;
+	else if (s->denoises)
+		e->denoise_end = at;
+}
+
 /* encode until the first loop over denoising steps, decode after the last. */
 static void
-emit_step(Emitter *e, uint32_t at)
+emit_item(Emitter *e, uint32_t at)
 {
-	const Step *s = &e->p->steps.at[at];
-	bool over_steps = (s->kind == STEP_LOOP || s->kind == STEP_NEXT)
-		&& s->id == UINT32_MAX;
-	e->step_insn[at] = (uint32_t)e->code.n;
+	const CodeItem *s = &e->p->code.at[at];
+	e->item_insn[at] = (uint32_t)e->code.n;
 	switch (s->kind) {
-	case STEP_NODE:
+	case CODE_NODE:
 		emit_node(e, s->id);
 		break;
-	case STEP_LOAD:
+	case CODE_LOAD:
 		emit_control(e, CTL_load, e->weight_of[s->id], 0,
 			e->g->nodes.at[s->id].site);
 		break;
-	case STEP_WAIT:
+	case CODE_WAIT:
 		emit_control(e, CTL_wait, e->weight_of[s->id], 0,
 			e->g->nodes.at[s->id].site);
 		break;
-	case STEP_LOOP:
-		if (over_steps)
-			emit_control(e, CTL_loop, 0, (uint32_t)s->count, 0);
+	case CODE_LOOP:
+		if (code_over_steps(s))
+			emit_over_steps(e, s);
 		else
 			begin_group(e, s);
 		break;
-	case STEP_NEXT:
-		if (over_steps)
-			emit_control(e, CTL_next, 0, 0, 0);
+	case CODE_NEXT:
+		if (code_over_steps(s))
+			emit_over_steps(e, s);
 		else
 			end_group(e, s);
 		break;
 	}
 }
 
-/* The step at which a phase begins: the loads in front of a loop belong to its
+/* The item at which a phase begins: the loads in front of a loop belong to its
  * phase. */
 static uint32_t
 phase_start(const Program *p, bool loop)
 {
-	uint32_t n = (uint32_t)p->steps.n, first = n, last = n;
+	uint32_t n = (uint32_t)p->code.n, first = n, last = n;
 	for (uint32_t i = 0; i < n; i++) {
-		const Step *s = &p->steps.at[i];
-		if (s->id != UINT32_MAX)
+		const CodeItem *s = &p->code.at[i];
+		if (!code_over_steps(s))
 			continue;
-		if (s->kind == STEP_LOOP && first == n)
+		if (s->kind == CODE_LOOP && first == n)
 			first = i;
-		if (s->kind == STEP_NEXT)
+		if (s->kind == CODE_NEXT)
 			last = i + 1;
 	}
 	while (loop && first > 0 && first < n
-		&& (p->steps.at[first - 1].kind == STEP_LOAD
-			|| p->steps.at[first - 1].kind == STEP_WAIT))
+		&& (p->code.at[first - 1].kind == CODE_LOAD
+			|| p->code.at[first - 1].kind == CODE_WAIT))
 		first--;
 	return loop ? first : last;
 }
@@ -340,9 +320,9 @@ static void
 emit_code(Emitter *e)
 {
 	Program *p = e->p;
-	uint32_t n = (uint32_t)p->steps.n;
+	uint32_t n = (uint32_t)p->code.n;
 	uint32_t loop = phase_start(p, true), after = phase_start(p, false);
-	e->step_insn = arena_array(p->arena, n + 1, sizeof *e->step_insn);
+	e->item_insn = arena_array(p->arena, n + 1, sizeof *e->item_insn);
 	e->group_of_loop = arena_array(p->arena, p->loops.n + 1,
 		sizeof *e->group_of_loop);
 	e->group = PLAN_NONE;
@@ -353,18 +333,34 @@ emit_code(Emitter *e)
 			begin_phase(e, "loop");
 		if (i == after)
 			begin_phase(e, "decode");
-		emit_step(e, i);
+		emit_item(e, i);
 	}
-	e->step_insn[n] = (uint32_t)e->code.n;
+	e->item_insn[n] = (uint32_t)e->code.n;
 	emit_control(e, CTL_halt, 0, 0, 0);
 	for (size_t i = 0; i < e->phases.n; i++)
 		e->phases.at[i].last = (uint32_t)(i + 1 < e->phases.n
 			? e->phases.at[i + 1].first : e->code.n) - 1;
-	for (size_t i = 0; i < p->storages.n; i++) {
-		const Storage *s = &p->storages.at[i];
-		e->buffers.at[i].first = e->step_insn[s->first];
-		e->buffers.at[i].last = e->step_insn[s->last + 1] - 1;
+}
+
+/* When buffers live.  Those that live around the denoising loop's body cross its
+ * steps, but for what comes from outside again: weights, tables, per_step
+ * inputs. */
+static void
+emit_lives(Emitter *e)
+{
+	uint32_t begin = e->plan.head.denoise;
+	for (size_t i = 0; i < e->p->storages.n; i++) {
+		const Storage *s = &e->p->storages.at[i];
+		PlanBuffer *b = &e->buffers.at[i];
+		b->first = e->item_insn[s->first];
+		b->last = e->item_insn[s->last + 1] - 1;
+		b->crosses = begin != PLAN_NONE && b->first <= begin
+			&& b->last >= e->denoise_end && (s->role == BUF_VALUE
+			|| s->role == BUF_INPUT || s->role == BUF_OUTPUT);
 	}
+	for (size_t i = 0; i < e->inputs.n; i++)
+		if (e->inputs.at[i].per_step)
+			e->buffers.at[e->inputs.at[i].buffer].crosses = 0;
 }
 
 /* ---- the graph, for pictures ---- */
@@ -375,9 +371,9 @@ emit_graph(Emitter *e)
 	const Graph *g = e->g;
 	uint32_t *insn = arena_array(e->p->arena, g->nodes.n, sizeof *insn);
 	memset(insn, 0xff, g->nodes.n * sizeof *insn);
-	for (uint32_t i = 0; i < e->p->steps.n; i++)
-		if (e->p->steps.at[i].kind == STEP_NODE)
-			insn[e->p->steps.at[i].id] = e->step_insn[i];
+	for (uint32_t i = 0; i < e->p->code.n; i++)
+		if (e->p->code.at[i].kind == CODE_NODE)
+			insn[e->p->code.at[i].id] = e->item_insn[i];
 	for (uint32_t i = 0; i < g->nodes.n; i++) {
 		const Node *n = &g->nodes.at[i];
 		const Site *s = &g->sites.at[n->site];
@@ -410,6 +406,7 @@ emit_head(Emitter *e)
 	h->ops_hash = ops_hash();
 	h->name = emit_string(e, p->graph->name);
 	h->target = emit_string(e, p->target->name);
+	h->abi = p->target->abi;
 	h->threads = (uint32_t)p->threads;
 	h->steps = (uint32_t)p->graph->steps;
 	h->order_proven = p->order_proven;
@@ -432,13 +429,15 @@ emit_head(Emitter *e)
 void
 pass_emit(Program *p)
 {
-	Emitter e = {.p = p, .g = p->graph};
+	Emitter e = {.p = p, .g = p->graph,
+		.plan.head.denoise = PLAN_NONE};
 	*vec_push(&e.strings) = 0;
 	*vec_push(&e.debugs) = (PlanDebug){.group = PLAN_NONE};
 	emit_buffers(&e);
 	emit_ports(&e);
 	emit_weights(&e);
 	emit_code(&e);
+	emit_lives(&e);
 	emit_graph(&e);
 	emit_head(&e);
 	emit_summary(&e);

@@ -4,14 +4,14 @@
 #include "compiler/cost/cost.h"
 #include "compiler/emit/emit.h"
 
-/* Seconds of one execution of a step to its instructions (a concat has several
+/* Seconds of one execution of an item to its instructions (a concat has several
  * copies), and of all to its groups. */
 static void
-book(Emitter *e, uint32_t step, double seconds, double runs)
+book(Emitter *e, uint32_t item, double seconds, double runs)
 {
-	const Step *s = &e->p->steps.at[step];
-	uint32_t first = e->step_insn[step], n = e->step_insn[step + 1] - first;
-	int loop = s->kind == STEP_NODE ? e->p->plan[s->id].loop : LOOP_NONE;
+	const CodeItem *s = &e->p->code.at[item];
+	uint32_t first = e->item_insn[item], n = e->item_insn[item + 1] - first;
+	int loop = s->kind == CODE_NODE ? e->p->plan[s->id].loop : LOOP_NONE;
 	for (uint32_t i = first; i < first + n; i++)
 		e->code.at[i].seconds = (float)(seconds / n);
 	for (; loop != LOOP_NONE; loop = e->p->loops.at[loop].parent)
@@ -26,36 +26,24 @@ predict(Emitter *e)
 {
 	const Program *p = e->p;
 	size_t phase = 0;
-	double times = 1;
-	int64_t slices[LOOPS_DEEP + 1] = {1};
-	int depth = 0;
-	for (uint32_t i = 0; i < p->steps.n; i++) {
-		const Step *s = &p->steps.at[i];
+	for (CodeWalk at = {0}; at.at < p->code.n; code_past(p, &at)) {
+		uint32_t i = at.at;
+		const CodeItem *s = &p->code.at[i];
 		while (phase + 1 < e->phases.n
-			&& e->step_insn[i] >= e->phases.at[phase + 1].first)
+			&& e->item_insn[i] >= e->phases.at[phase + 1].first)
 			phase++;
-		bool over_steps = s->id == UINT32_MAX;
-		double seconds = 0, runs = times * (double)slices[depth];
-		if (s->kind == STEP_LOOP && over_steps) {
-			times = (double)s->count;
-		} else if (s->kind == STEP_NEXT && over_steps) {
-			times = 1;
-		} else if (s->kind == STEP_LOOP) {
-			slices[depth + 1] = slices[depth] * s->count;
-			depth++;
-		} else if (s->kind == STEP_NEXT) {
-			depth--;
-		} else if (s->kind == STEP_LOAD) {
+		double slices = (double)code_runs_in_step(p, &at);
+		double seconds = 0, runs = (double)code_runs(p, &at);
+		if (s->kind == CODE_LOAD) {
 			const Storage *w = &p->storages.at[p->storage_of[s->id]];
 			seconds = cost_load(cost_profile(p->options), w->dtype,
 				w->bytes);
 			book(e, i, seconds, runs);
-		} else if (s->kind == STEP_NODE) {
+		} else if (s->kind == CODE_NODE) {
 			double repeats;
-			seconds = node_seconds(p, s->id, &repeats)
-				/ (double)slices[depth];
+			seconds = node_seconds(p, s->id, &repeats) / slices;
 			book(e, i, seconds, runs);
-			e->plan.head.flops += times * repeats
+			e->plan.head.flops += runs / slices * repeats
 				* node_flops(e->g, &e->g->nodes.at[s->id]);
 		}
 		e->phases.at[phase].predicted_seconds += runs * seconds;
@@ -90,12 +78,12 @@ range_peak(const Emitter *e, uint32_t first, uint32_t last, uint32_t *insn)
 {
 	int64_t peak = 0;
 	*insn = first;
-	for (uint32_t i = 0; i < e->p->steps.n; i++) {
-		if (e->step_insn[i] < first || e->step_insn[i] > last
+	for (uint32_t i = 0; i < e->p->code.n; i++) {
+		if (e->item_insn[i] < first || e->item_insn[i] > last
 			|| e->p->live[i] <= peak)
 			continue;
 		peak = e->p->live[i];
-		*insn = e->step_insn[i];
+		*insn = e->item_insn[i];
 	}
 	/* sizes were rounded up, the arena's end is not */
 	return min64(peak, e->plan.head.arena_bytes);
@@ -117,6 +105,5 @@ emit_summary(Emitter *e)
 	}
 	h->weights_peak = weights_peak(e);
 	h->profile = emit_string(e, cost_profile(e->p->options)->name);
-	h->compile_seconds = now_seconds() - e->p->compile_start;
 }
 

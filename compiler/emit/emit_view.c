@@ -48,9 +48,13 @@ add_dim(Emitter *e, int axis, int64_t extent, int64_t stride, Affine lo,
 static uint32_t
 end_view(Emitter *e, uint32_t storage, uint32_t first_dim, int64_t base)
 {
+	bool by_step = false;
+	for (size_t i = first_dim; i < e->dims.n; i++)
+		by_step |= e->g->steps && dim_by_step(&e->dims.at[i]);
 	*vec_push(&e->views) = (PlanView){.buffer = storage,
 		.first_dim = first_dim,
-		.ndim = (uint32_t)e->dims.n - first_dim, .base = base};
+		.ndim = (uint32_t)e->dims.n - first_dim, .by_step = by_step,
+		.base = base};
 	return (uint32_t)(e->views.n - 1);
 }
 

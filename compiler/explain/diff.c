@@ -88,9 +88,7 @@ known_buffers(Arena *arena, const Plan *p)
 static bool
 same_plan(const Plan *a, const Plan *b)
 {
-	PlanHeader x = a->head, y = b->head;
-	x.compile_seconds = y.compile_seconds = 0;
-	if (memcmp(&x, &y, sizeof x))
+	if (memcmp(&a->head, &b->head, sizeof a->head))
 		return false;
 #define X(type, name) \
 	if (a->n_##name != b->n_##name || (a->n_##name \

@@ -106,7 +106,8 @@ draw_phases(Canvas *c)
 		char label[120], bytes[32], steps[32] = "";
 		double x = x_of(c, f->first);
 		const char *name = c->p->strings + f->name;
-		if (!strcmp(name, "loop") && c->p->head.steps)
+		uint32_t denoise = c->p->head.denoise;
+		if (f->first <= denoise && denoise <= f->last)
 			snprintf(steps, sizeof steps, ", %u steps",
 				c->p->head.steps);
 		snprintf(label, sizeof label, "%.60s%s: %s", name, steps,

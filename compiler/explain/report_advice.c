@@ -303,12 +303,11 @@ static bool
 couples_frames(const Plan *p, const PlanPhase *f)
 {
 	bool couples = false;
-	for (uint32_t i = f->first; p->head.steps && i <= f->last; i++) {
-		if (p->code[i].op == CTL_loop && p->code[i].a == 0)
-			return false;   /* r0 is the step */
+	if (f->first <= p->head.denoise && p->head.denoise <= f->last)
+		return false;
+	for (uint32_t i = f->first; p->head.steps && i <= f->last; i++)
 		couples |= p->code[i].op < CTL_BASE && p->attrs[p->code[i]
 			.attr].over & AXIS_BIT(AXIS_F);
-	}
 	return couples;
 }
 

@@ -2,6 +2,7 @@
  * loops over slices, operations.
  */
 #include "compiler/explain/report.h"
+#include "vm/plan/walk.h"
 
 #include <stdlib.h>
 
@@ -186,7 +187,7 @@ report_ops(const Report *r)
 {
 	const Plan *p = r->plan;
 	OpCount count[OP_COUNT] = {{0}};
-	const int64_t *runs = insn_runs(r->arena, p);
+	const int64_t *runs = plan_runs(r->arena, p);
 	int64_t total = 0;
 	for (uint16_t i = 0; i < OP_COUNT; i++)
 		count[i].op = i;

@@ -67,9 +67,11 @@ summary_print(const Plan *p, FILE *out)
 	print_bytes(out, "floor bound", h->floor_bound);
 	print_bytes(out, "unsliced peak", h->unsliced_bytes);
 	print_bytes(out, "host staging", h->host_bytes);
+	if (h->pinned_bytes)
+		print_bytes(out, "page-locked", h->pinned_bytes);
 	fprintf(out, "  %-18s %12.3f TFLOP, %.4g s predicted (%s)\n", "work",
 		h->flops / 1e12, h->predicted_seconds, p->strings + h->profile);
-	fprintf(out, "  %-18s %12.3f s\n", "compiled in", h->compile_seconds);
+	fprintf(out, "  %-18s %12.3f s\n", "compiled in", p->compile_seconds);
 }
 
 static void
@@ -111,6 +113,7 @@ summary_print_json(const Plan *p, FILE *out)
 	const struct { const char *key; int64_t value; } numbers[] = {
 		{"peak_bytes", h->arena_bytes}, {"host_peak_bytes", h->host_bytes},
 		{"arena_bytes", h->arena_bytes},
+		{"pinned_bytes", h->pinned_bytes},
 		{"load_bound_bytes", h->load_bound},
 		{"floor_bound_bytes", h->floor_bound},
 		{"weights_bytes", h->weights_bytes},
@@ -130,7 +133,7 @@ summary_print_json(const Plan *p, FILE *out)
 	fprintf(out, ", \"order_proven\": %s, \"placement_proven\": %s, "
 		"\"compile_seconds\": %.6f, \"phases\": [",
 		h->order_proven ? "true" : "false",
-		h->placement_proven ? "true" : "false", h->compile_seconds);
+		h->placement_proven ? "true" : "false", p->compile_seconds);
 	for (uint32_t i = 0; i < p->n_phases; i++) {
 		fputs(i ? ", " : "", out);
 		print_phase_json(p, &p->phases[i], out);

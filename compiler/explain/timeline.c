@@ -170,24 +170,6 @@ timeline_of(Arena *a, const Plan *p)
 	return t;
 }
 
-int64_t *
-insn_runs(Arena *a, const Plan *p)
-{
-	int64_t *runs = arena_array(a, p->n_code + 1u, sizeof *runs);
-	int64_t around[PLAN_NESTING + 1] = {1};
-	int depth = 0;
-	for (uint32_t i = 0; i < p->n_code; i++) {
-		const PlanInsn *insn = &p->code[i];
-		depth -= insn->op == CTL_next;
-		runs[i] = around[depth];
-		if (insn->op == CTL_loop) {
-			around[depth + 1] = mul_sz(around[depth], insn->b);
-			depth++;
-		}
-	}
-	return runs;
-}
-
 /* ---- what lives ---- */
 
 typedef struct Sized { int64_t bytes; uint32_t id; } Sized;

@@ -39,8 +39,6 @@ Timeline timeline_of(Arena *a, const Plan *p);
 /* Ids of the buffers that live at an instruction, largest first, the list in
  * the arena; returns their number. */
 uint32_t live_at(Arena *a, const Plan *p, uint32_t insn, uint32_t **ids);
-/* How often an instruction is executed, by instruction. */
-int64_t *insn_runs(Arena *a, const Plan *p);
 /* Whether the instruction reads or writes the buffer. */
 bool insn_touches(const Plan *p, uint32_t insn, uint32_t buffer);
 uint32_t kernel_count(const Plan *p, uint32_t first, uint32_t last);

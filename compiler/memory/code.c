@@ -1,4 +1,4 @@
-/* code.c - the order and its loops as a list of steps, with the loop over
+/* code.c - the order and its loops as a code list, with the loop over
  * denoising steps and the loads of weights.
  *
  * A weight is loaded right before its first use, or, when that is inside a
@@ -18,9 +18,18 @@ typedef struct Coder {
 } Coder;
 
 static void
-step(Program *p, StepKind kind, uint32_t id, int64_t count)
+add(Program *p, CodeKind kind, uint32_t id, int64_t count)
 {
-	*vec_push(&p->steps) = (Step){kind, id, count};
+	*vec_push(&p->code) = (CodeItem){kind, id, count, false};
+}
+
+/* The loop over denoising steps around the nodes of a stage, or its end. */
+static void
+add_over_steps(Program *p, CodeKind kind, Stage stage)
+{
+	int64_t count = kind == CODE_LOOP ? p->graph->steps : 0;
+	*vec_push(&p->code) = (CodeItem){kind, UINT32_MAX, count,
+		stage == ST_LOOP};
 }
 
 static void
@@ -39,8 +48,8 @@ load_weights(Coder *c, uint32_t first, uint32_t last, bool streamed)
 				continue;
 			c->loaded[part[0].root] = true;
 			if (c->p->issue[part[0].root].position == UINT32_MAX)
-				step(c->p, STEP_LOAD, part[0].root, 0);
-			step(c->p, STEP_WAIT, part[0].root, 0);
+				add(c->p, CODE_LOAD, part[0].root, 0);
+			add(c->p, CODE_WAIT, part[0].root, 0);
 		}
 	}
 }
@@ -51,7 +60,7 @@ issue_weights(Coder *c, uint32_t position, int loop)
 {
 	for (uint32_t w = c->issued[position]; w; w = c->next_issued[w])
 		if (c->p->issue[w].loop == loop)
-			step(c->p, STEP_LOAD, w, 0);
+			add(c->p, CODE_LOAD, w, 0);
 }
 
 /* Lists the weights by the position of their loads. */
@@ -114,18 +123,18 @@ code_range(Coder *c, uint32_t first, uint32_t last, int parent, bool resident)
 		if (!leaf && (loop == LOOP_NONE || !p->loops.at[loop].outer))
 			load_weights(c, i, end, true);
 		if (loop == LOOP_NONE) {
-			step(p, STEP_NODE, p->order.at[i], 0);
+			add(p, CODE_NODE, p->order.at[i], 0);
 			continue;
 		}
-		step(p, STEP_LOOP, (uint32_t)loop, p->loops.at[loop].count);
+		add(p, CODE_LOOP, (uint32_t)loop, p->loops.at[loop].count);
 		code_range(c, i, end, loop, false);
-		step(p, STEP_NEXT, (uint32_t)loop, 0);
+		add(p, CODE_NEXT, (uint32_t)loop, 0);
 		i = end;
 	}
 }
 
 /* needs: order and loops.
- * makes: steps. */
+ * makes: code. */
 void
 pass_code(Program *p)
 {
@@ -134,7 +143,7 @@ pass_code(Program *p)
 	c.loaded = arena_array(p->arena, g->nodes.n, sizeof *c.loaded);
 	index_issues(&c);
 	index_loops(&c);
-	p->steps.n = 0;
+	p->code.n = 0;
 	for (uint32_t i = 0; i < p->order.n;) {
 		uint32_t end = i;
 		Stage s = (Stage)g->nodes.at[p->order.at[i]].stage;
@@ -144,11 +153,11 @@ pass_code(Program *p)
 		bool over_steps = s == ST_STEPS || s == ST_LOOP;
 		if (over_steps) {
 			load_weights(&c, i, end, false);
-			step(p, STEP_LOOP, UINT32_MAX, g->steps);
+			add_over_steps(p, CODE_LOOP, s);
 		}
 		code_range(&c, i, end, LOOP_NONE, !over_steps);
 		if (over_steps)
-			step(p, STEP_NEXT, UINT32_MAX, 0);
+			add_over_steps(p, CODE_NEXT, s);
 		i = end + 1;
 	}
 }

@@ -55,7 +55,7 @@ reads_before(const Live *l, uint32_t m, int k, const Ref *r, uint32_t node)
 {
 	const Program *p = l->p;
 	const Node *n = &l->g->nodes.at[m];
-	if (l->step_of[m] > l->step_of[node])
+	if (l->item_of[m] > l->item_of[node])
 		return false;
 	for (int i = p->plan[node].loop; i != LOOP_NONE; i = p->loops.at[i].parent) {
 		const Loop *loop = &p->loops.at[i];
@@ -89,7 +89,7 @@ readers_allow(const Live *l, uint32_t node, int operand, uint32_t storage)
 	return true;
 }
 
-/* Whether the storage of `root` dies in steps [first, end] and may be written
+/* Whether the storage of `root` dies in items [first, end] and may be written
  * over by then: `first` is where the new one begins to live. */
 static bool
 dies_within(const Live *l, uint32_t root, uint32_t first, uint32_t end)
@@ -131,8 +131,8 @@ static void
 take_dying(Live *l, uint32_t node, Storage *y, uint32_t end)
 {
 	const Program *p = l->p;
-	const Step *loop = &p->steps.at[y->first];
-	if (loop->kind != STEP_LOOP || loop->id == UINT32_MAX)
+	const CodeItem *loop = &p->code.at[y->first];
+	if (loop->kind != CODE_LOOP || code_over_steps(loop))
 		return;
 	for (uint32_t i = p->loops.at[loop->id].first; p->order.at[i] != node; i++) {
 		const Node *m = &l->g->nodes.at[p->order.at[i]];
@@ -157,7 +157,7 @@ void
 live_take_place(Live *l, uint32_t node)
 {
 	const Program *p = l->p;
-	uint32_t at = l->step_of[node];
+	uint32_t at = l->item_of[node];
 	Storage *y = &l->p->storages.at[p->storage_of[node]];
 	if (l->class[node] != node || (y->role != BUF_VALUE
 		&& y->role != BUF_OUTPUT))

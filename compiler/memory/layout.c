@@ -3,6 +3,7 @@
  */
 #include "compiler/program.h"
 
+#include <math.h>
 #include <string.h>
 
 /* For each storage the one whose place it shares in the end; chains of results in
@@ -27,23 +28,22 @@ place_roots(const Program *p)
 	return root;
 }
 
-/* Bytes that live at each step. */
+/* Bytes that live at each item. */
 static void
 sum_live(Program *p, const PlaceItem *items, size_t n)
 {
-	p->live = arena_array(p->arena, p->steps.n + 1, sizeof *p->live);
+	p->live = arena_array(p->arena, p->code.n + 1, sizeof *p->live);
 	for (size_t i = 0; i < n; i++) {        /* differences, then sums */
 		p->live[items[i].first] += items[i].bytes;
 		p->live[items[i].last] -= items[i].bytes;
 	}
-	for (size_t t = 1; t <= p->steps.n; t++)
+	for (size_t t = 1; t <= p->code.n; t++)
 		p->live[t] += p->live[t - 1];
 }
 
-/* What ends the search of the last placement is its count of nodes, so that a
- * busy machine gives the same plan; the seconds are for the worst of graphs. */
+/* What ends a search is its count of nodes, never the time: equal inputs give
+ * equal plans on a busy machine, too. */
 enum { PLACE_NODES = 40000, MEASURE_NODES = 10000 };
-#define PLACE_SECONDS 10.0
 
 static void
 lay_out(Program *p, const PlaceOptions *o)
@@ -83,11 +83,11 @@ void
 pass_place(Program *p)
 {
 	int64_t known = p->height;
-	lay_out(p, &(PlaceOptions){.deadline = PLACE_SECONDS,
+	lay_out(p, &(PlaceOptions){.deadline = INFINITY,
 		.nodes = PLACE_NODES});
 	if (p->height > known)
 		lay_out(p, &(PlaceOptions){.capacity = known,
-			.deadline = PLACE_SECONDS, .nodes = MEASURE_NODES});
+			.deadline = INFINITY, .nodes = MEASURE_NODES});
 }
 
 void
@@ -98,5 +98,5 @@ program_measure(Program *p, int64_t within)
 	lay_out(p, &(PlaceOptions){0});
 	if (p->height > within && p->placed.load_bound <= within)
 		lay_out(p, &(PlaceOptions){.capacity = within,
-			.deadline = PLACE_SECONDS, .nodes = MEASURE_NODES});
+			.deadline = INFINITY, .nodes = MEASURE_NODES});
 }

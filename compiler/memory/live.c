@@ -1,4 +1,4 @@
-/* live.c - what needs bytes, how many, and from which step to which.
+/* live.c - what needs bytes, how many, and from where in the code to where.
  *
  * What a loop reads from outside must live to its end; what it writes for
  * readers outside must live from its beginning; what begins and ends inside
@@ -8,43 +8,39 @@
 
 #include <string.h>
 
-/* The step of what is there before the program starts. */
+/* The item of what is there before the program starts. */
 #define AT_START (UINT32_MAX - 1)
 
-/* ---- the steps ---- */
+/* ---- the code ---- */
 
 static void
-index_steps(Live *l)
+index_code(Live *l)
 {
 	Program *p = l->p;
-	size_t n = p->steps.n;
-	l->step_of = arena_array(p->arena, l->g->nodes.n, sizeof *l->step_of);
-	memset(l->step_of, 0xff, l->g->nodes.n * sizeof *l->step_of);
+	size_t n = p->code.n;
+	l->item_of = arena_array(p->arena, l->g->nodes.n, sizeof *l->item_of);
+	memset(l->item_of, 0xff, l->g->nodes.n * sizeof *l->item_of);
 	l->loop_begin = arena_array(p->arena, n, sizeof *l->loop_begin);
 	l->loop_end = arena_array(p->arena, n, sizeof *l->loop_end);
 	l->loop_around = arena_array(p->arena, n, sizeof *l->loop_around);
-	uint32_t stack[LOOPS_DEEP + 1];
-	int depth = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		const Step *s = &p->steps.at[i];
-		if (s->kind == STEP_LOOP) {
-			l->loop_around[i] = depth ? stack[depth - 1]
-				: UINT32_MAX;
-			stack[depth++] = i;
-		}
-		l->loop_begin[i] = depth ? stack[depth - 1] : UINT32_MAX;
-		if (s->kind == STEP_NODE)
-			l->step_of[s->id] = i;
-		if (s->kind == STEP_NEXT)
-			l->loop_end[stack[--depth]] = i;
+	for (CodeWalk w = {0}; w.at < n; code_past(p, &w)) {
+		const CodeItem *s = &p->code.at[w.at];
+		uint32_t around = w.depth ? w.loop[w.depth - 1] : UINT32_MAX;
+		l->loop_begin[w.at] = s->kind == CODE_LOOP ? w.at : around;
+		if (s->kind == CODE_LOOP)
+			l->loop_around[w.at] = around;
+		if (s->kind == CODE_NODE)
+			l->item_of[s->id] = w.at;
+		if (s->kind == CODE_NEXT)
+			l->loop_end[around] = w.at;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		if (p->steps.at[i].kind != STEP_LOOP)
+		if (p->code.at[i].kind != CODE_LOOP)
 			l->loop_end[i] = l->loop_begin[i] == UINT32_MAX ? UINT32_MAX
 				: l->loop_end[l->loop_begin[i]];
 }
 
-/* Makes [*first, *last] hold step `at`, over the whole of every loop that has
+/* Makes [*first, *last] hold item `at`, over the whole of every loop that has
  * `at` but not the value's making, or the other way round. */
 static void
 extend(const Live *l, uint32_t *first, uint32_t *last, uint32_t def, uint32_t at)
@@ -71,7 +67,7 @@ extend_to_end(const Live *l, uint32_t *first, uint32_t *last, uint32_t def)
 {
 	for (uint32_t b = l->loop_begin[def]; b != UINT32_MAX; b = l->loop_around[b])
 		*first = *first < b ? *first : b;
-	*last = (uint32_t)(l->p->steps.n - 1);
+	*last = (uint32_t)(l->p->code.n - 1);
 }
 
 /* ---- storages ---- */
@@ -286,16 +282,16 @@ touch(Live *l, uint32_t storage, uint32_t def, uint32_t at)
 	extend(l, &s->first, &s->last, def, at);
 }
 
-/* The step that first makes what node's storage holds. */
+/* The item that first makes what node's storage holds. */
 static uint32_t
 definition(const Live *l, uint32_t root)
 {
 	const Node *n = &l->g->nodes.at[root];
 	if (n->op == OP_carry)
-		return l->step_of[n->in[0]];
+		return l->item_of[n->in[0]];
 	if (n->op == OP_input || n->op == OP_table)
 		return AT_START;
-	return l->step_of[root];
+	return l->item_of[root];
 }
 
 static void
@@ -307,15 +303,15 @@ lifetimes(Live *l)
 	l->use_first = arena_array(p->arena, p->storages.n + 1,
 		sizeof *l->use_first);
 	memset(l->use_first, 0xff, (p->storages.n + 1) * sizeof *l->use_first);
-	for (uint32_t at = 0; at < p->steps.n; at++) {
-		const Step *s = &p->steps.at[at];
-		if (s->kind == STEP_LOAD) {
+	for (uint32_t at = 0; at < p->code.n; at++) {
+		const CodeItem *s = &p->code.at[at];
+		if (s->kind == CODE_LOAD) {
 			load[s->id] = at;
 			touch(l, p->storage_of[s->id], at, at);
 		}
-		if (s->kind == STEP_WAIT)
+		if (s->kind == CODE_WAIT)
 			touch(l, p->storage_of[s->id], load[s->id], at);
-		if (s->kind != STEP_NODE)
+		if (s->kind != CODE_NODE)
 			continue;
 		const Node *n = &g->nodes.at[s->id];
 		uint32_t class = l->class[s->id];
@@ -339,7 +335,7 @@ lifetimes(Live *l)
 	for (size_t i = 0; i < g->outputs.n; i++) {
 		uint32_t node = g->outputs.at[i].node;
 		Storage *s = &p->storages.at[p->storage_of[node]];
-		extend_to_end(l, &s->first, &s->last, l->step_of[node]);
+		extend_to_end(l, &s->first, &s->last, l->item_of[node]);
 	}
 }
 
@@ -389,18 +385,18 @@ add_work(Live *l, uint32_t node)
 		return;
 	Storage s = {.role = BUF_WORK, .id = node, .name = "workspace",
 		.dtype = DT_F32, .axes = AXIS_BIT(AXIS_C), .same_as = UINT32_MAX,
-		.first = l->step_of[node], .last = l->step_of[node]};
+		.first = l->item_of[node], .last = l->item_of[node]};
 	s.n[AXIS_C] = (bytes + 3) / 4;
 	p->work_of[node] = add_storage(p, s);
 }
 
-/* needs: steps.
+/* needs: code.
  * makes: storages with sizes and lifetimes. */
 void
 pass_live(Program *p)
 {
 	Live l = {.p = p, .g = p->graph};
-	index_steps(&l);
+	index_code(&l);
 	find_classes(&l);
 	make_storages(&l);
 	lifetimes(&l);

@@ -1,6 +1,6 @@
 /* live.h - private to the live pass: lifetimes as they are found.
  *
- *   live.c     storages, from which step to which they live
+ *   live.c     storages, from where in the code to where they live
  *   inplace.c  which of them stand where another died
  */
 #ifndef SLUICE_LIVE_H
@@ -18,11 +18,11 @@ typedef struct LiveUse {
 typedef struct Live {
 	Program *p;
 	const Graph *g;
-	uint32_t *step_of;      /* by node: its step */
-	uint32_t *loop_begin, *loop_end;        /* by step: of the innermost loop
-	                           around it, UINT32_MAX: none; for STEP_LOOP
-	                           and STEP_NEXT the loop itself */
-	uint32_t *loop_around;  /* by step, of a STEP_LOOP: the loop around it */
+	uint32_t *item_of;      /* by node: its item */
+	uint32_t *loop_begin, *loop_end;        /* by item: of the innermost loop
+	                           around it, UINT32_MAX: none; for CODE_LOOP
+	                           and CODE_NEXT the loop itself */
+	uint32_t *loop_around;  /* by item, of a CODE_LOOP: the loop around it */
 	uint32_t *class;        /* by node: the node whose storage it shares */
 	uint32_t *use_first;    /* by storage: its first use */
 	Vec(LiveUse) use;

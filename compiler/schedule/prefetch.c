@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-/* One iteration's worth of code: steps [begin, end) directly inside a loop. */
+/* One iteration's worth of code: items [begin, end) directly inside a loop. */
 typedef struct Body {
 	uint32_t begin, end;
 	int loop;               /* index into loops, LOOP_NONE */
@@ -21,29 +21,29 @@ typedef struct Body {
 
 typedef struct Prefetch {
 	Program *p;
-	int64_t limit, *live;   /* by step, with the loads moved so far */
-	uint32_t *first;        /* by step: where the loop that ends here begins */
-	double *start;          /* by step: seconds since its body began */
+	int64_t limit, *live;   /* by item, with the loads moved so far */
+	uint32_t *first;        /* by item: where the loop that ends here begins */
+	double *start;          /* by item: seconds since its body began */
 } Prefetch;
 
-/* Order position of a step in front of which a load may stand, UINT32_MAX:
+/* Order position of an item in front of which a load may stand, UINT32_MAX:
  * none. */
 static uint32_t
-position(const Program *p, const Step *s)
+position(const Program *p, const CodeItem *s)
 {
-	if (s->kind == STEP_NODE)
+	if (s->kind == CODE_NODE)
 		return p->plan[s->id].position;
-	if (s->kind == STEP_LOOP && s->id != UINT32_MAX)
+	if (s->kind == CODE_LOOP && !code_over_steps(s))
 		return p->loops.at[s->id].first;
 	return UINT32_MAX;
 }
 
-/* Moves the load at step i to end at `due`; returns when it begins then. */
+/* Moves the load at item i to end at `due`; returns when it begins then. */
 static double
 move_load(Prefetch *f, const Body *b, uint32_t i, double due)
 {
 	Program *p = f->p;
-	uint32_t weight = p->steps.at[i].id, best = i;
+	uint32_t weight = p->code.at[i].id, best = i;
 	int64_t bytes = round_up(p->storages.at[p->storage_of[weight]].bytes,
 		PLAN_ALIGN);
 	double begin = due - cost_load(cost_profile(p->options),
@@ -51,8 +51,8 @@ move_load(Prefetch *f, const Body *b, uint32_t i, double due)
 	uint32_t at = UINT32_MAX;
 	for (uint32_t j = i; j > b->begin && f->start[best] > begin;) {
 		uint32_t k = f->first[j - 1];
-		const Step *s = &p->steps.at[k];
-		bool fits = !(s->kind == STEP_LOOP && s->id == UINT32_MAX);
+		const CodeItem *s = &p->code.at[k];
+		bool fits = s->kind != CODE_LOOP || !code_over_steps(s);
 		for (uint32_t t = k; fits && t < j; t++)
 			fits = f->live[t] + bytes <= f->limit;
 		if (!fits)
@@ -78,9 +78,9 @@ time_body(Prefetch *f, const Body *b)
 {
 	double now = 0;
 	for (uint32_t i = b->begin; i < b->end; i++) {
-		const Step *s = &f->p->steps.at[i];
+		const CodeItem *s = &f->p->code.at[i];
 		f->start[i] = now;
-		if (s->kind == STEP_NODE)
+		if (s->kind == CODE_NODE)
 			now += node_seconds(f->p, s->id, NULL) / b->runs;
 	}
 }
@@ -91,10 +91,10 @@ prefetch_body(Prefetch *f, const Body *b)
 	double due = INFINITY;
 	time_body(f, b);
 	for (uint32_t i = b->end; i-- > b->begin;) {
-		const Step *s = &f->p->steps.at[i];
+		const CodeItem *s = &f->p->code.at[i];
 		if (f->first[i] != i)
 			i = f->first[i];
-		else if (s->kind == STEP_LOAD)
+		else if (s->kind == CODE_LOAD)
 			due = move_load(f, b, i, due < f->start[i] ? due
 				: f->start[i]);
 	}
@@ -107,32 +107,22 @@ static void
 prefetch_all(Prefetch *f)
 {
 	Program *p = f->p;
-	uint32_t open[LOOPS_DEEP + 2];
-	double runs[LOOPS_DEEP + 2] = {1};
-	int depth = 0;
-	for (uint32_t i = 0; i < p->steps.n; i++) {
-		const Step *s = &p->steps.at[i];
-		f->first[i] = i;
-		if (s->kind == STEP_LOOP) {
-			runs[depth + 1] = runs[depth] * (s->id == UINT32_MAX ? 1
-				: (double)s->count);
-			open[depth++] = i;
-		}
-		if (s->kind != STEP_NEXT)
-			continue;
-		double inside = runs[depth--];
-		uint32_t begin = f->first[i] = open[depth];
-		if (s->id == UINT32_MAX || p->loops.at[s->id].outer)
-			prefetch_body(f, &(Body){begin + 1, i, s->id == UINT32_MAX
-				? LOOP_NONE : (int)s->id, inside});
+	for (CodeWalk w = {0}; w.at < p->code.n; code_past(p, &w)) {
+		const CodeItem *s = &p->code.at[w.at];
+		bool next = s->kind == CODE_NEXT, steps = code_over_steps(s);
+		f->first[w.at] = next ? w.loop[w.depth - 1] : w.at;
+		if (next && (steps || p->loops.at[s->id].outer))
+			prefetch_body(f, &(Body){f->first[w.at] + 1, w.at,
+				steps ? LOOP_NONE : (int)s->id,
+				(double)code_runs_in_step(p, &w)});
 	}
 }
 
-/* Moves loads as far as no more than `limit` bytes live at any step. */
+/* Moves loads as far as no more than `limit` bytes live at any item. */
 static void
 prefetch_within(Program *p, int64_t limit)
 {
-	size_t n = p->steps.n;
+	size_t n = p->code.n;
 	Prefetch f = {.p = p, .limit = limit};
 	f.first = arena_array(p->arena, n + 1, sizeof *f.first);
 	f.start = arena_array(p->arena, n + 1, sizeof *f.start);
@@ -149,18 +139,18 @@ clear_issues(Program *p)
 
 enum { PREFETCH_TRIES = 8 };
 
-/* needs: a measured program (steps, live, height).
+/* needs: a measured program (code, live, height).
  * makes: issue, measured.
  * keeps: the height: asks for less room until gaps cost nothing. */
 void
 pass_prefetch(Program *p)
 {
 	int64_t height = p->height, limit = 0, *live = p->live;
-	size_t n = p->steps.n;
+	size_t n = p->code.n;
 	if (p->options->bare)
 		return;
-	Step *steps = arena_array(p->arena, n + 1, sizeof *steps);
-	memcpy(steps, p->steps.at, n * sizeof *steps);
+	CodeItem *code = arena_array(p->arena, n + 1, sizeof *code);
+	memcpy(code, p->code.at, n * sizeof *code);
 	for (size_t i = 0; i < n; i++)
 		limit = max64(limit, live[i]);
 	for (int i = 0; i < PREFETCH_TRIES; i++) {
@@ -170,8 +160,8 @@ pass_prefetch(Program *p)
 			return;
 		limit -= max64(p->height - height, limit / 16);
 		clear_issues(p);
-		p->steps.n = n;         /* as it was: no load moved */
-		memcpy(p->steps.at, steps, n * sizeof *steps);
+		p->code.n = n;          /* as it was: no load moved */
+		memcpy(p->code.at, code, n * sizeof *code);
 		p->live = live;
 	}
 	program_measure(p, height);

@@ -28,7 +28,7 @@ stream_all(Program *p)
 }
 
 /* A streamed weight that a loop loads again and again, and what keeping it would
- * take: its bytes during steps [begin, end], the whole of its outermost loop. */
+ * take: its bytes during items [begin, end], the whole of its outermost loop. */
 typedef struct Resident {
 	uint32_t node, begin, end;
 	int64_t bytes;
@@ -52,36 +52,27 @@ static size_t
 find_reloaded(const Program *p, Resident *r)
 {
 	size_t n = 0, open = 0;
-	uint32_t begin = 0;
-	double loads[LOOPS_DEEP + 2] = {1};
-	int depth = 0;
-	for (uint32_t i = 0; i < p->steps.n; i++) {
-		const Step *s = &p->steps.at[i];
-		if (s->kind == STEP_LOOP) {
-			begin = depth ? begin : i;
-			loads[depth + 1] = loads[depth] * (double)s->count;
-			depth++;
-		} else if (s->kind == STEP_NEXT && !--depth) {
-			while (open < n)
-				r[open++].end = i;
-		} else if (s->kind == STEP_LOAD && depth) {
-			r[n++] = (Resident){s->id, begin, 0, round_up(p->storages
-				.at[p->storage_of[s->id]].bytes, PLAN_ALIGN),
-				loads[depth]};
-		}
+	for (CodeWalk w = {0}; w.at < p->code.n; code_past(p, &w)) {
+		const CodeItem *s = &p->code.at[w.at];
+		if (s->kind == CODE_LOAD && w.depth)
+			r[n++] = (Resident){s->id, w.loop[0], 0, round_up(
+				p->storages.at[p->storage_of[s->id]].bytes,
+				PLAN_ALIGN), (double)code_runs(p, &w)};
+		while (s->kind == CODE_NEXT && w.depth == 1 && open < n)
+			r[open++].end = w.at;
 	}
 	return n;
 }
 
 /* Weights that fit beside everything else all through their loop stay, as long
- * as `limit` holds at every step: the knapsack's greedy answer. */
+ * as `limit` holds at every item: the knapsack's greedy answer. */
 static void
 keep_residents(Program *p, int64_t limit)
 {
 	Resident *r = arena_array(p->arena, p->graph->nodes.n, sizeof *r);
-	int64_t *live = arena_array(p->arena, p->steps.n + 1, sizeof *live);
+	int64_t *live = arena_array(p->arena, p->code.n + 1, sizeof *live);
 	size_t n = find_reloaded(p, r);
-	memcpy(live, p->live, p->steps.n * sizeof *live);
+	memcpy(live, p->live, p->code.n * sizeof *live);
 	qsort(r, n, sizeof *r, by_loads);
 	for (size_t k = 0; k < n; k++) {
 		const Storage *s = &p->storages.at[p->storage_of[r[k].node]];

@@ -107,6 +107,7 @@ main(void)
 	for (int i = 0; i < ROUNDS; i++) {
 		random_graph(p);
 		random_story(p);
+		build_marks(&s.b);
 		bool ok = plan_format(p, &e) && plan_verify(p, &e)
 			&& plan_check(p, &e, NULL);
 		CHECK(ok, "round %d: %s", i, e.text);

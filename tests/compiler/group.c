@@ -82,7 +82,7 @@ static int64_t
 most_live(const Program *p)
 {
 	int64_t live = 0;
-	for (size_t i = 0; i < p->steps.n; i++)
+	for (size_t i = 0; i < p->code.n; i++)
 		live = max64(live, p->live[i]);
 	return live;
 }

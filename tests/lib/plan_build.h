@@ -18,7 +18,7 @@
 #ifndef SLUICE_PLAN_BUILD_H
 #define SLUICE_PLAN_BUILD_H
 
-#include "kernels/kernels.h"
+#include "kernels/target.h"
 #include "vm/plan/plan.h"
 
 #include <string.h>
@@ -84,6 +84,7 @@ build_begin(Build *b)
 	h->ops_hash = ops_hash();
 	h->name = build_string(b, "test");
 	h->target = build_string(b, "cpu");
+	h->abi = target_cpu.abi;
 	h->threads = 2;
 	for (int i = 0; i < AXIS_MAX; i++)
 		h->axis_name[i] = axes[i] ? build_string(b, axes[i]) : 0;
@@ -157,7 +158,8 @@ build_weight(Build *b, const char *name, DType t, int rank,
 	const int64_t *dim, const MatrixLayout *layout)
 {
 	int64_t n = 1;
-	PlanWeight w = {.rank = (uint8_t)rank, .matrix = layout != NULL};
+	PlanWeight w = {.rank = (uint8_t)rank, .layout = layout
+		? LAYOUT_MATRIX : LAYOUT_PLAIN};
 	for (int i = 0; i < rank; i++) {
 		w.dim[i] = dim[i];
 		n *= dim[i];
@@ -264,6 +266,38 @@ build_load(Build *b, uint32_t weight)
 	build_control(b, CTL_wait, weight, 0);
 }
 
+/* The denoising loop is the last one over r0 of a plan with steps; what depends
+ * on the step and what crosses it, buffers having their lives. */
+static inline void
+build_marks(Build *b)
+{
+	Plan *p = &b->p;
+	PlanHeader *h = &p->head;
+	uint32_t end = 0;
+	h->denoise = PLAN_NONE;
+	for (uint32_t i = 0; h->steps && i < p->n_code; i++) {
+		if (p->code[i].op == CTL_loop && p->code[i].a == 0)
+			h->denoise = i;
+		if (p->code[i].op == CTL_next && p->code[i].a == 0)
+			end = i;
+	}
+	for (uint32_t i = 0; i < p->n_views; i++) {
+		PlanView *v = &p->views[i];
+		for (uint32_t k = 0; h->steps && k < v->ndim; k++)
+			if (dim_by_step(&p->dims[v->first_dim + k]))
+				v->by_step = 1;
+	}
+	for (uint32_t i = 0; i < p->n_buffers; i++) {
+		PlanBuffer *x = &p->buffers[i];
+		x->crosses = h->denoise != PLAN_NONE && x->first <= h->denoise
+			&& x->last >= end && x->role != BUF_WEIGHT
+			&& x->role != BUF_TABLE && x->role != BUF_WORK;
+	}
+	for (uint32_t i = 0; i < p->n_inputs; i++)
+		if (p->inputs[i].per_step)
+			p->buffers[p->inputs[i].buffer].crosses = 0;
+}
+
 /* Ends the program; fills in header, phase and lives.  The plan belongs to the
  * builder. */
 static inline Plan *
@@ -277,6 +311,7 @@ build_end(Build *b)
 		p->head.arena_bytes = max64(p->head.arena_bytes,
 			x->offset + x->bytes);
 	}
+	build_marks(b);
 	p->head.load_bound = p->head.arena_bytes;
 	p->head.unsliced_bytes = p->head.arena_bytes;
 	p->head.weights_peak = p->head.weights_bytes;

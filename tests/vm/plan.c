@@ -160,7 +160,7 @@ test_file_messages(void)
 		CHECK(!parses(x, &e) && strstr(e.text, message), "%s", e.text); \
 	} while (0)
 	DAMAGE("another format version is named", f->head.version = 7,
-		"compiled by format 7, this is format 2");
+		"a plan of version 7, this sluice reads version 3");
 	DAMAGE("another list of ops is named", f->head.ops_hash ^= 1,
 		"another list of ops");
 	DAMAGE("another kind of file is no plan", f->head.magic[0] = 'X',
@@ -180,6 +180,11 @@ test_file_messages(void)
 		"padding before section buffers");
 	DAMAGE("nothing stands behind the last section",
 		f->section[16].bytes -= 64, "behind the last section");
+	test("an older plan is named, however short");
+	Bytes old = {arena_alloc(&a, 300), 300};
+	memcpy(old.at, "SLUICE\0\0\2", 9);
+	CHECK(!parses(old, &e) && strstr(e.text, "a plan of version 2, this "
+		"sluice reads version 3: compile the model again"), "%s", e.text);
 	test("a section's checksum is looked at");
 	memcpy(x.at, b.at, b.n);
 	seal(x);
@@ -258,6 +263,7 @@ test_strings_header(void)
 	BREAK(p->head.threads = THREADS_MAX + 1, "threads");
 	BREAK(p->head.steps = STEPS_MAX + 1, "steps");
 	BREAK(p->head.host_bytes = -1, "number of bytes");
+	BREAK(p->head.pinned_bytes = -1, "number of bytes");
 	BREAK(p->head.unsliced_bytes = BYTES_MAX + 1, "number of bytes");
 	BREAK(p->head.load_bound = p->head.arena_bytes + 1, "bounds");
 	BREAK(p->head.floor_bound = p->head.load_bound + 1, "bounds");
@@ -276,7 +282,8 @@ test_places(void)
 	BREAK(p->buffers[s.e].role = BUF_ROLE_COUNT, "role");
 	BREAK(p->buffers[s.e].dtype = DT_COUNT, "role, type");
 	BREAK(p->buffers[s.e].name = p->n_strings, "name");
-	BREAK(p->buffers[s.e].pad_[1] = 1, "out of range");
+	BREAK(p->buffers[s.e].pad_ = 1, "out of range");
+	BREAK(p->buffers[s.e].crosses = 2, "out of range");
 	BREAK(p->buffers[s.e].offset = -256, "out of range");
 	BREAK(p->buffers[s.e].bytes = 0, "out of range");
 	BREAK(p->buffers[s.e].bytes = INT64_MAX, "out of range");
@@ -296,7 +303,7 @@ test_places(void)
 	BREAK(p->dims[5].origin.base = AFFINE_BASE_MAX + 1, "absurd");
 	test("gate 1: views");
 	BREAK(p->views[2].buffer = p->n_buffers, "no buffer");
-	BREAK(p->views[2].pad_ = 1, "no buffer");
+	BREAK(p->views[2].pad_[0] = 1, "no buffer");
 	BREAK(p->views[2].ndim = AXIS_MAX + 1, "outside the list");
 	BREAK(p->views[2].first_dim = p->n_dims, "outside the list");
 	BREAK(p->views[2].first_dim = UINT32_MAX, "outside the list");
@@ -355,6 +362,8 @@ test_code(void)
 	BREAK(p->code[s.copy].first_operand = UINT32_MAX, "outside the list");
 	BREAK(p->code[s.copy].a = 1, "fields of a control");
 	BREAK(p->code[s.copy].b = 1, "fields of a control");
+	BREAK(p->code[s.copy].pad_ = 1, "padding");
+	BREAK(p->code[0].provider = 1, "has operands or attributes");
 	BREAK(p->code[0].noperands = 1, "has operands");
 	BREAK(p->code[0].seconds = -1, "predicted time is -1 s");
 	BREAK(p->code[s.copy].seconds = 1.0f / 0.0f, "predicted time is inf");
@@ -373,6 +382,20 @@ test_code(void)
 	BREAK(p->code[s.next] = p->code[s.copy], "not the last instruction");
 	BREAK(p->code[s.loop].b = p->code[s.steps].b = LOOP_MAX,
 		"runs more than");
+	test("gate 1: denoising steps");
+	BREAK(p->head.denoise = s.loop, "denoising loop");
+	BREAK(p->head.denoise = s.steps + 1, "denoising loop");
+	BREAK(p->head.denoise = p->n_code, "denoising loop");
+	BREAK(p->code[s.steps].b = 3, "r0 counts the 2 denoising steps");
+	BREAK(p->head.steps = 4, "r0 counts the 4 denoising steps");
+	BREAK(p->head.steps = 0, "view");
+	BREAK(p->views[s.vtable].by_step = 0, "does not depend on the step");
+	BREAK(p->views[s.vtable].by_step = 2, "depend on the step");
+	BREAK(p->views[s.vz].by_step = 1, "does depend on the step");
+	BREAK(p->buffers[s.z].crosses = 0, "does not cross");
+	BREAK(p->buffers[s.w].crosses = 1, "does cross");
+	BREAK(p->buffers[s.z].first = s.steps + 1, "does cross");
+	BREAK(p->head.denoise = PLAN_NONE, "does cross");
 	test("gate 1: the end");
 	BREAK(p->n_code--, "does not end in a halt");
 	BREAK(p->n_code = 0, "");
@@ -403,7 +426,6 @@ test_outside_code(void)
 	test("gate 1: weights");
 	BREAK(p->weights[0].name = p->n_strings, "weight 0");
 	BREAK(p->weights[0].component = p->n_strings, "weight 0");
-	BREAK(p->weights[0].matrix = 2, "weight 0");
 	BREAK(p->weights[0].pad_ = 1, "weight 0");
 	BREAK(p->weights[0].otherwise = OTHERWISE_COUNT, "weight 0");
 	BREAK(p->weights[0].otherwise = OTHERWISE_SINUSOID, "table of rows");
@@ -419,7 +441,7 @@ test_outside_code(void)
 	BREAK(p->weights[0].cols[0] = 0, "packing");
 	BREAK(p->weights[0].cols[1]++, "packing");
 	BREAK(p->weights[0].taps++, "packing");
-	BREAK(p->weights[1].matrix = 1, "packing");
+	BREAK(p->weights[1].layout = 1, "packing");
 	BREAK(p->weights[2].buffer = p->weights[1].buffer, "two weights");
 	test("gate 1: ports");
 	BREAK(p->inputs[0].name = p->n_strings, "input 0");
@@ -508,9 +530,9 @@ static void
 test_disassembly(void)
 {
 	static const char *const lines[] = {
-		"plan test  format 2  target cpu  type f32  threads 2  steps 2\n",
+		"plan test  format 3  target cpu  abi 1  type f32  threads 2  steps 2\n",
 		"input x#0: f32[h=4, w=4, c=8]\n",
-		"weight conv.weight#3: [8, 16, 3, 3] packed rows 8+0 cols 8+8 "
+		"weight conv.weight#3: [8, 16, 3, 3] layout 1 rows 8+0 cols 8+8 "
 			"taps 9\n",
 		"\nphase run  0-20  peak ",
 		"group 0  h:2x2  group  peak 0 B\n",
@@ -521,7 +543,7 @@ test_disassembly(void)
 		"-> t#11[h=2r1..2r1+2 of 4, w=4, c=8] over=h,w kernel=3,3 "
 			"stride=1,1 before=1,1 after=1,1  ; scope\n",
 		"  sample       z#13[h=4, w=4, c=8], u#12[h=4, w=4, c=8], "
-			"update#2[step=r0 of 2, c=9], -, -, - -> z#13[h=4, w=4, c=8]",
+			"update#2@step[step=r0 of 2, c=9], -, -, - -> z#13[h=4, w=4, c=8]",
 		"  0008  embed        ids#1[token=3], token.weight#6[c=40] -> "
 			"e#7[token=3, c=8] rows=5",
 	};

@@ -56,7 +56,6 @@ test_sample(void)
 	CHECK(plan_format(good.p, &e) && plan_verify(good.p, &e), "%s", e.text);
 	sample_free(&good);
 	test("messages name instruction, op and scope");
-	BREAK(p->head.target = p->head.name, "compiled for 'test'");
 	BREAK(*operand(p, s.copy, 1) = NONE, "instruction 16 (copy, scope): ");
 }
 
@@ -90,8 +89,8 @@ test_row(void)
 		"written to an input");
 	BREAK(*operand(p, s.embed, 0) = ONE(build_whole(&s.b, s.table)),
 		"written to an input, a weight, a table");
-	BREAK(p->buffers[s.e].role = BUF_WORK, "to an input, a weight, a table "
-		"or a workspace");
+	BREAK(p->buffers[s.e].role = BUF_WORK; p->buffers[s.e].crosses = 0,
+		"to an input, a weight, a table or a workspace");
 	BREAK(*operand(p, s.sample, 2) = ONE(build_whole(&s.b, s.work)),
 		"operand 2 is a workspace");
 }
@@ -197,6 +196,17 @@ test_budget(void)
 }
 
 static void
+test_target(void)
+{
+	test("gate 2: the target, its kernels, layouts and providers");
+	BREAK(p->head.target = p->head.name, "compiled for 'test'");
+	BREAK(p->head.abi++, "version 2 of the cpu kernels");
+	BREAK(p->head.pinned_bytes = 1, "no page-locked space");
+	BREAK(p->weights[0].layout = 2, "no layout 2");
+	BREAK(p->code[s.copy].provider = 1, "no provider 1");
+}
+
+static void
 test_products(void)
 {
 	test("gate 2: weights of products");
@@ -206,7 +216,7 @@ test_products(void)
 		"weight 'conv.weight' is packed for another shape");
 	BREAK(p->weights[0].rows[0] = 4; p->weights[0].rows[1] = 4,
 		"packed for another shape");
-	BREAK(p->weights[0].matrix = 0, "packed for another shape");
+	BREAK(p->weights[0].layout = 0, "packed for another shape");
 	BREAK(*operand(p, s.conv, 2) = ONE(build_whole(&s.b, s.n)),
 		"its matrix is no weight");
 	BREAK(p->views[operand(p, s.conv, 2)->view[0]].base = 1,
@@ -289,7 +299,7 @@ test_norms_embed(void)
 	BREAK(dim(p, s.embed, 1, AXIS_TOKEN)->axis = AXIS_C;
 		dim(p, s.embed, 0, AXIS_C)->extent = 3;
 		dim(p, s.embed, 0, AXIS_C)->hi.base = 3, "have channels");
-	BREAK(p->weights[3].matrix = 1; p->weights[3].rows[0] = 5;
+	BREAK(p->weights[3].layout = 1; p->weights[3].rows[0] = 5;
 		p->weights[3].cols[0] = 8; p->weights[3].taps = 1,
 		"a packed matrix");
 	BREAK(dim(p, s.embed, 0, AXIS_C)->lo.base = 1, "result has not");
@@ -527,6 +537,7 @@ main(void)
 	test_addresses();
 	test_ranges();
 	test_budget();
+	test_target();
 	test_products();
 	test_attend();
 	test_norms_embed();

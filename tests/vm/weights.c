@@ -70,7 +70,7 @@ matrix(Maker *m, const char *component, const char *name, DType dtype,
 	int64_t out, int64_t in, int64_t kh, int64_t kw)
 {
 	PlanWeight *w = weight(m, component, name, dtype, out, in, kh, kw);
-	w->matrix = 1;
+	w->layout = LAYOUT_MATRIX;
 	w->rows[0] = out;
 	w->cols[0] = in;
 	w->taps = (kh ? kh : 1) * (kw ? kw : 1);

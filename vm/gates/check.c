@@ -320,7 +320,7 @@ find_by_step(Check *c, Arena *a)
 	const Plan *p = c->p;
 	uint32_t open[PLAN_NESTING];
 	int depth = 0;
-	c->main_loop = PLAN_NONE;
+	c->main_loop = p->head.denoise;         /* gate 1 has looked at it */
 	c->by_step = arena_alloc(a, p->n_views);
 	c->insn_by_step = arena_alloc(a, p->n_code);
 	c->loop_by_step = arena_alloc(a, p->n_code);
@@ -332,9 +332,6 @@ find_by_step(Check *c, Arena *a)
 		const PlanInsn *insn = &p->code[i];
 		if (insn->op == CTL_loop)
 			open[depth++] = i;
-		if (insn->op == CTL_loop && insn->a == 0 && p->head.steps
-			&& insn->b == p->head.steps)
-			c->main_loop = i;
 		if (insn->op == CTL_next)
 			c->loop_end[open[--depth]] = i;
 		for (uint32_t k = 0; insn->op < CTL_BASE && k < 2 * insn->noperands;

@@ -10,6 +10,7 @@
  * boxes of its views; that the boxes lie in their buffers is gate 3.
  */
 #include "vm/gates/verify.h"
+#include "vm/plan/walk.h"
 
 #include <string.h>
 
@@ -428,16 +429,14 @@ static bool
 verify_code(Verify *v)
 {
 	const Plan *p = v->p;
-	for (uint32_t i = 0; i < p->n_code; i++) {
-		const PlanInsn *in = &p->code[i];
-		v->insn = i;
+	for (PlanWalk w = {0}; w.pc < p->n_code; walk_past(p, &w)) {
+		const PlanInsn *in = &p->code[w.pc];
+		v->insn = w.pc;
 		v->in = in;
-		if (in->op == CTL_loop)
-			v->count[in->a] = in->b;
-		else if (in->op == CTL_next)
-			v->count[in->a] = 0;
 		if (in->op >= CTL_BASE)
 			continue;
+		for (int i = 0; i < PLAN_REGS; i++)
+			v->count[i] = walk_count(p, &w, i);
 		v->op = (Op)in->op;
 		v->attr = &p->attrs[in->attr];
 		if (!verify_insn(v))
@@ -446,16 +445,41 @@ verify_code(Verify *v)
 	return true;
 }
 
+/* The target is known, and the kernels are those that the plan was made for. */
+static bool
+verify_target(const Plan *p, const Target *t, PlanError *e)
+{
+	const PlanHeader *h = &p->head;
+	if (!t)
+		return plan_fail(e, "compiled for '%.60s', this build runs "
+			"plans for: %s", p->strings + h->target, target_names());
+	if (h->abi != t->abi)
+		return plan_fail(e, "compiled for version %u of the %s kernels, "
+			"this build has version %u: compile the model again",
+			h->abi, t->name, t->abi);
+	if (h->pinned_bytes && !t->pins)
+		return plan_fail(e, "header: %s has no page-locked space",
+			t->name);
+	for (uint32_t i = 0; i < p->n_weights; i++)
+		if (p->weights[i].layout > t->layouts)
+			return plan_fail(e, "weight %u: %s has no layout %u", i,
+				t->name, p->weights[i].layout);
+	for (uint32_t i = 0; i < p->n_code; i++)
+		if (p->code[i].provider >= t->providers)
+			return plan_fail_at(p, e, i, "%s has no provider %u",
+				t->name, p->code[i].provider);
+	return true;
+}
+
 bool
 plan_verify(const Plan *p, PlanError *e)
 {
+	const Target *target = target_find(p->strings + p->head.target);
+	if (!verify_target(p, target, e))
+		return false;
 	Arena a = {0};
-	const char *target = p->strings + p->head.target;
-	if (!target_find(target))
-		return plan_fail(e, "compiled for '%.60s', this build runs "
-			"plans for: %s", target, target_names());
-	Verify v = {.p = p, .target = target_find(target), .e = e, .weight_of = find_weights(p, &a),
-		.budget = WINDOWS_MAX};
+	Verify v = {.p = p, .target = target, .e = e,
+		.weight_of = find_weights(p, &a), .budget = WINDOWS_MAX};
 	bool ok = verify_code(&v);
 	arena_free(&a);
 	return ok;

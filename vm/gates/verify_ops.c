@@ -131,7 +131,7 @@ check_matrix(const Verify *v, const MatrixLayout *m)
 	if (w == PLAN_NONE || x->view->base)
 		return refuse(v, "its matrix is no weight");
 	const PlanWeight *have = &v->p->weights[w];
-	if (!have->matrix || have->taps != m->taps
+	if (have->layout == LAYOUT_PLAIN || have->taps != m->taps
 		|| have->rows[0] != m->rows[0] || have->rows[1] != m->rows[1]
 		|| have->cols[0] != m->cols[0] || have->cols[1] != m->cols[1])
 		return refuse(v, "weight '%.120s' is packed for another shape",
@@ -256,7 +256,7 @@ check_embed(const Verify *v)
 		return refuse(v, "its table has %lld rows",
 			(long long)v->attr->rows);
 	uint32_t w = v->weight_of[v->arg[2].part[0].view->buffer];
-	if (w != PLAN_NONE && v->p->weights[w].matrix)
+	if (w != PLAN_NONE && v->p->weights[w].layout)
 		return refuse(v, "its table is a packed matrix");
 	return is_vector(v, 2, n, false) && result_whole(v);
 }

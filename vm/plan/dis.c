@@ -8,6 +8,7 @@
  * The JSON form is in dis_json.c.
  */
 #include "vm/plan/dis.h"
+#include "vm/plan/walk.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -117,7 +118,7 @@ print_view(const Plan *p, uint32_t view, FILE *out)
 	const PlanView *v = &p->views[view];
 	const char *comma = "";
 	print_clean_line(out, p->strings + p->buffers[v->buffer].name);
-	fprintf(out, "#%u", v->buffer);
+	fprintf(out, "#%u%s", v->buffer, v->by_step ? "@step" : "");
 	if (v->base)
 		fprintf(out, "%+" PRId64, v->base);
 	fputc('[', out);
@@ -228,6 +229,8 @@ plan_print_insn(const Plan *p, uint32_t insn, FILE *out)
 	if (in->noperands)
 		print_operand(p, &o[0], out);
 	print_attr(p, in, out);
+	if (in->provider)
+		fprintf(out, " provider=%u", in->provider);
 }
 
 /* ---- the parts of the listing ---- */
@@ -248,9 +251,12 @@ print_header(const Plan *p, FILE *out)
 	print_clean_line(out, p->strings + h->name);
 	fprintf(out, "  format %u  target ", h->version);
 	print_clean_line(out, p->strings + h->target);
-	fprintf(out, "  type %s  threads %u  steps %u\n",
+	fprintf(out, "  abi %u  type %s  threads %u  steps %u\n", h->abi,
 		dtype_name((DType)h->dtype), h->threads, h->steps);
+	if (h->denoise != PLAN_NONE)
+		fprintf(out, "%-16s %u\n", "denoising loop", h->denoise);
 	print_bytes("arena", h->arena_bytes, out);
+	print_bytes("pinned", h->pinned_bytes, out);
 	print_bytes("load bound", h->load_bound, out);
 	print_bytes("floor bound", h->floor_bound, out);
 	print_bytes("unsliced", h->unsliced_bytes, out);
@@ -269,14 +275,16 @@ print_header(const Plan *p, FILE *out)
 static void
 print_buffers(const Plan *p, FILE *out)
 {
-	fprintf(out, "\nbuffers %u\n%6s %14s %14s  %-6s %-4s %13s  name\n",
-		p->n_buffers, "#", "offset", "bytes", "role", "type", "life");
+	fprintf(out, "\nbuffers %u\n%6s %14s %14s  %-6s %-4s %13s  %-7s name\n",
+		p->n_buffers, "#", "offset", "bytes", "role", "type", "life",
+		"crosses");
 	for (uint32_t i = 0; i < p->n_buffers; i++) {
 		const PlanBuffer *b = &p->buffers[i];
 		fprintf(out, "%6u %14" PRId64 " %14" PRId64 "  %-6s %-4s "
-			"%6u-%-6u  ", i, b->offset, b->bytes,
+			"%6u-%-6u  %-7s ", i, b->offset, b->bytes,
 			dis_role_name((BufferRole)b->role),
-			dtype_name((DType)b->dtype), b->first, b->last);
+			dtype_name((DType)b->dtype), b->first, b->last,
+			b->crosses ? "steps" : "-");
 		print_clean_line(out, p->strings + b->name);
 		fputc('\n', out);
 	}
@@ -315,10 +323,10 @@ print_weights(const Plan *p, FILE *out)
 		fputc(']', out);
 		if (w->otherwise == OTHERWISE_SINUSOID)
 			fputs(" or sinusoid", out);
-		if (w->matrix)
-			fprintf(out, " packed rows %" PRId64 "+%" PRId64
+		if (w->layout)
+			fprintf(out, " layout %u rows %" PRId64 "+%" PRId64
 				" cols %" PRId64 "+%" PRId64 " taps %" PRId64,
-				w->rows[0], w->rows[1], w->cols[0], w->cols[1],
+				w->layout, w->rows[0], w->rows[1], w->cols[0], w->cols[1],
 				w->taps);
 		fputc('\n', out);
 	}
@@ -350,20 +358,19 @@ print_group(const Plan *p, uint32_t i, FILE *out)
 static void
 print_code(const Plan *p, FILE *out)
 {
-	int depth = 0;
 	uint32_t phase = 0;
 	Arena a = {0};
 	uint32_t *group = arena_array(&a, p->n_code, sizeof *group);
 	for (uint32_t g = p->n_groups; g--;)
 		group[p->groups[g].first] = g + 1;
-	for (uint32_t i = 0; i < p->n_code; i++) {
+	for (PlanWalk w = {0}; w.pc < p->n_code; walk_past(p, &w)) {
+		uint32_t i = w.pc;
 		const PlanInsn *in = &p->code[i];
 		while (phase < p->n_phases && p->phases[phase].first == i)
 			print_phase(p, &p->phases[phase++], out);
 		if (group[i])
 			print_group(p, group[i] - 1, out);
-		depth -= in->op == CTL_next;
-		fprintf(out, "  %04u  %*s", i, 2 * depth, "");
+		fprintf(out, "  %04u  %*s", i, 2 * walk_indent(p, &w), "");
 		plan_print_insn(p, i, out);
 		const char *scope = p->strings + p->debugs[in->debug].scope;
 		if (in->op < CTL_BASE && *scope) {
@@ -371,7 +378,6 @@ print_code(const Plan *p, FILE *out)
 			print_clean_line(out, scope);
 		}
 		fputc('\n', out);
-		depth += in->op == CTL_loop;
 	}
 	arena_free(&a);
 }

@@ -145,11 +145,14 @@ write_header(Writer *w)
 	integer(w, "format", h->version);
 	string(w, "name", h->name);
 	string(w, "target", h->target);
+	integer(w, "abi", h->abi);
 	string(w, "profile", h->profile);
 	text(w, "dtype", dtype_name((DType)h->dtype));
 	integer(w, "threads", h->threads);
 	integer(w, "steps", h->steps);
+	index_or_null(w, "denoise", h->denoise);
 	integer(w, "arena_bytes", h->arena_bytes);
+	integer(w, "pinned_bytes", h->pinned_bytes);
 	integer(w, "host_bytes", h->host_bytes);
 	integer(w, "load_bound_bytes", h->load_bound);
 	integer(w, "floor_bound_bytes", h->floor_bound);
@@ -159,7 +162,6 @@ write_header(Writer *w)
 	real(w, "unsliced_seconds", h->unsliced_seconds);
 	real(w, "predicted_seconds", h->predicted_seconds);
 	real(w, "flops", h->flops);
-	real(w, "compile_seconds", h->compile_seconds);
 	boolean(w, "order_proven", h->order_proven);
 	boolean(w, "placement_proven", h->placement_proven);
 }
@@ -174,6 +176,7 @@ write_buffer(Writer *w, const PlanBuffer *b)
 	integer(w, "bytes", b->bytes);
 	integer(w, "first", b->first);
 	integer(w, "last", b->last);
+	boolean(w, "crosses", b->crosses);
 }
 
 static void
@@ -201,8 +204,8 @@ write_weight(Writer *w, const PlanWeight *x)
 	integers(w, "shape", x->dim, x->rank);
 	if (x->otherwise == OTHERWISE_SINUSOID)
 		text(w, "otherwise", "sinusoid");
-	boolean(w, "packed", x->matrix);
-	if (x->matrix) {
+	integer(w, "layout", x->layout);
+	if (x->layout) {
 		integers(w, "rows", x->rows, 2);
 		integers(w, "cols", x->cols, 2);
 		integer(w, "taps", x->taps);
@@ -270,6 +273,7 @@ write_view(Writer *w, uint32_t view)
 	open_with(w, '{');
 	integer(w, "buffer", v->buffer);
 	integer(w, "base", v->base);
+	boolean(w, "by_step", v->by_step);
 	key(w, "dims");
 	open_with(w, '[');
 	for (uint32_t i = 0; i < v->ndim; i++) {
@@ -367,6 +371,7 @@ write_insn(Writer *w, const PlanInsn *in)
 	if (in->op < CTL_BASE) {
 		write_operands(w, in);
 		write_attr(w, (Op)in->op, &w->p->attrs[in->attr]);
+		integer(w, "provider", in->provider);
 	}
 	real(w, "predicted_seconds", (double)in->seconds);
 	string(w, "scope", d->scope);

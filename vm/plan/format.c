@@ -6,6 +6,7 @@
  * first, so that messages can use them.
  */
 #include "vm/plan/format.h"
+#include "vm/plan/walk.h"
 
 #include <math.h>
 #include <string.h>
@@ -89,9 +90,9 @@ check_header(const Plan *p, PlanError *e)
 	if (!in_range(h->threads, 1, THREADS_MAX) || h->steps > STEPS_MAX)
 		return plan_fail(e, "header: %u threads or %u steps are out "
 			"of range", h->threads, h->steps);
-	const int64_t bytes[] = {h->arena_bytes, h->host_bytes, h->load_bound,
-		h->floor_bound, h->weights_bytes, h->weights_peak,
-		h->unsliced_bytes};
+	const int64_t bytes[] = {h->arena_bytes, h->pinned_bytes,
+		h->host_bytes, h->load_bound, h->floor_bound,
+		h->weights_bytes, h->weights_peak, h->unsliced_bytes};
 	for (size_t i = 0; i < COUNT_OF(bytes); i++)
 		if (!in_range(bytes[i], 0, BYTES_MAX))
 			return plan_fail(e, "header: %lld is no number of bytes",
@@ -99,7 +100,7 @@ check_header(const Plan *p, PlanError *e)
 	if (h->load_bound > h->arena_bytes || h->floor_bound > h->load_bound)
 		return plan_fail(e, "header: the bounds exceed the arena");
 	if (!sane(h->unsliced_seconds) || !sane(h->predicted_seconds)
-		|| !sane(h->flops) || !sane(h->compile_seconds))
+		|| !sane(h->flops))
 		return plan_fail(e, "header: a time or count is not finite");
 	if (h->order_proven > 1 || h->placement_proven > 1 || h->pad_)
 		return plan_fail(e, "header: a flag is neither 0 nor 1");
@@ -113,8 +114,7 @@ check_buffers(const Plan *p, PlanError *e)
 	for (uint32_t i = 0; i < p->n_buffers; i++) {
 		const PlanBuffer *b = &p->buffers[i];
 		if (b->role >= BUF_ROLE_COUNT || b->dtype >= DT_COUNT
-			|| !zero(b->pad_, sizeof b->pad_)
-			|| !name_ok(p, b->name))
+			|| b->crosses > 1 || b->pad_ || !name_ok(p, b->name))
 			return plan_fail(e, "buffer %u: its role, type or name "
 				"is out of range", i);
 		if (!in_range(b->offset, 0, BYTES_MAX)
@@ -172,7 +172,7 @@ check_views(const Plan *p, PlanError *e)
 {
 	for (uint32_t i = 0; i < p->n_views; i++) {
 		const PlanView *v = &p->views[i];
-		if (v->buffer >= p->n_buffers || v->pad_)
+		if (v->buffer >= p->n_buffers || !zero(v->pad_, sizeof v->pad_))
 			return plan_fail(e, "view %u: there is no buffer %u", i,
 				v->buffer);
 		if (v->ndim > AXIS_MAX || v->first_dim > p->n_dims
@@ -183,10 +183,16 @@ check_views(const Plan *p, PlanError *e)
 			return plan_fail(e, "view %u: base %lld is out of range",
 				i, (long long)v->base);
 		const PlanDim *d = p->dims + v->first_dim;
-		for (uint32_t k = 1; k < v->ndim; k++)
-			if (d[k].axis <= d[k - 1].axis)
+		bool by_step = false;
+		for (uint32_t k = 0; k < v->ndim; k++) {
+			by_step |= p->head.steps && dim_by_step(&d[k]);
+			if (k && d[k].axis <= d[k - 1].axis)
 				return plan_fail(e, "view %u: its axes are not "
 					"in order", i);
+		}
+		if (v->by_step != by_step)
+			return plan_fail(e, "view %u: it says that it does%s "
+				"depend on the step", i, by_step ? " not" : "");
 	}
 	return true;
 }
@@ -264,61 +270,53 @@ check_insn(const Plan *p, uint32_t i, PlanError *e)
 		if (in->a || in->b)
 			return plan_fail_at(p, e, i, "it has the fields of a "
 				"control instruction");
-	} else if (in->noperands || in->attr || in->first_operand) {
+	} else if (in->noperands || in->attr || in->first_operand
+		|| in->provider) {
 		return plan_fail_at(p, e, i, "it has operands or attributes");
 	}
+	if (in->pad_)
+		return plan_fail_at(p, e, i, "its padding is not zero");
 	if (!sane((double)in->seconds))
 		return plan_fail_at(p, e, i, "its predicted time is %g s",
 			(double)in->seconds);
 	return true;
 }
 
-/* The loops around the current instruction. */
-typedef struct Nest {
-	int depth;
-	uint32_t reg[PLAN_NESTING];
-	int64_t runs[PLAN_NESTING + 1]; /* how often the body is executed */
-	bool used[PLAN_REGS];
-} Nest;
-
 static bool
-enter_loop(const Plan *p, Nest *n, uint32_t i, PlanError *e)
+check_loop(const Plan *p, const PlanWalk *w, PlanError *e)
 {
-	const PlanInsn *in = &p->code[i];
-	if (in->a >= PLAN_REGS || n->depth >= PLAN_NESTING || n->used[in->a])
-		return plan_fail_at(p, e, i, "register r%u does not exist or "
-			"is in use", in->a);
+	const PlanInsn *in = &p->code[w->pc];
+	if (in->a >= PLAN_REGS || w->depth >= PLAN_NESTING
+		|| walk_count(p, w, (int)in->a))
+		return plan_fail_at(p, e, w->pc, "register r%u does not exist "
+			"or is in use", in->a);
 	if (!in_range(in->b, 1, LOOP_MAX))
-		return plan_fail_at(p, e, i, "it runs %u times", in->b);
-	n->used[in->a] = true;
-	n->reg[n->depth] = in->a;
-	n->runs[n->depth + 1] = min64(n->runs[n->depth] * in->b,
-		(int64_t)WORK_MAX + 1);
-	n->depth++;
+		return plan_fail_at(p, e, w->pc, "it runs %u times", in->b);
 	return true;
 }
 
+/* `w` stands at the instruction; the loops in front of it nest. */
 static bool
-check_control(const Plan *p, Nest *n, uint32_t i, PlanError *e)
+check_control(const Plan *p, const PlanWalk *w, PlanError *e)
 {
-	const PlanInsn *in = &p->code[i];
+	const PlanInsn *in = &p->code[w->pc];
 	switch (in->op) {
 	case CTL_loop:
-		return enter_loop(p, n, i, e);
+		return check_loop(p, w, e);
 	case CTL_next:
-		if (!n->depth || n->reg[n->depth - 1] != in->a || in->b)
-			return plan_fail_at(p, e, i, "it does not end the "
+		if (!w->depth || p->code[w->loop[w->depth - 1]].a != in->a
+			|| in->b)
+			return plan_fail_at(p, e, w->pc, "it does not end the "
 				"innermost loop");
-		n->used[n->reg[--n->depth]] = false;
 		return true;
 	case CTL_halt:
-		if (i + 1 != p->n_code || n->depth || in->a || in->b)
-			return plan_fail_at(p, e, i, "it is not the last "
+		if (w->pc + 1 != p->n_code || w->depth || in->a || in->b)
+			return plan_fail_at(p, e, w->pc, "it is not the last "
 				"instruction");
 		return true;
 	default:
 		if (in->a >= p->n_weights || in->b)
-			return plan_fail_at(p, e, i, "there is no weight %u",
+			return plan_fail_at(p, e, w->pc, "there is no weight %u",
 				in->a);
 		return true;
 	}
@@ -327,20 +325,62 @@ check_control(const Plan *p, Nest *n, uint32_t i, PlanError *e)
 static bool
 check_code(const Plan *p, PlanError *e)
 {
-	Nest nest = {.runs = {1}};
 	int64_t work = 0;
-	for (uint32_t i = 0; i < p->n_code; i++) {
-		if (!check_insn(p, i, e))
+	for (PlanWalk w = {0}; w.pc < p->n_code; walk_past(p, &w)) {
+		if (!check_insn(p, w.pc, e))
 			return false;
-		if (p->code[i].op >= CTL_BASE && !check_control(p, &nest, i, e))
+		if (p->code[w.pc].op >= CTL_BASE && !check_control(p, &w, e))
 			return false;
-		work += nest.runs[nest.depth];
+		work += min64(walk_runs(p, &w), (int64_t)WORK_MAX + 1);
 		if (work > WORK_MAX)
 			return plan_fail(e, "the program runs more than %d "
 				"instructions", WORK_MAX);
 	}
 	if (!p->n_code || p->code[p->n_code - 1].op != CTL_halt)
 		return plan_fail(e, "the program does not end in a halt");
+	return true;
+}
+
+/* In a plan with steps r0 is the step: loops over it are outermost and run once
+ * for each.  One of them is the denoising loop. */
+static bool
+check_steps(const Plan *p, PlanError *e)
+{
+	uint32_t at = p->head.denoise;
+	bool found = at == PLAN_NONE;
+	for (PlanWalk w = {0}; w.pc < p->n_code; walk_past(p, &w)) {
+		const PlanInsn *in = &p->code[w.pc];
+		bool over = p->head.steps && in->op == CTL_loop && in->a == 0;
+		if (over && (w.depth || in->b != p->head.steps))
+			return plan_fail_at(p, e, w.pc, "r0 counts the %u "
+				"denoising steps", p->head.steps);
+		found |= over && w.pc == at;
+	}
+	return found || plan_fail(e, "header: instruction %u does not begin the "
+		"denoising loop", at);
+}
+
+/* Exactly the values, inputs and outputs that live around the denoising loop's
+ * body cross its steps, but for inputs that are filled anew before each. */
+static bool
+check_crossing(const Plan *p, Arena *a, PlanError *e)
+{
+	uint32_t begin = p->head.denoise;
+	uint32_t end = begin == PLAN_NONE ? 0 : plan_loop_ends(a, p)[begin];
+	bool *filled = arena_array(a, p->n_buffers, sizeof *filled);
+	for (uint32_t i = 0; i < p->n_inputs; i++)
+		filled[p->inputs[i].buffer] = p->inputs[i].per_step;
+	for (uint32_t i = 0; i < p->n_buffers; i++) {
+		const PlanBuffer *b = &p->buffers[i];
+		bool kept = b->role == BUF_VALUE || b->role == BUF_INPUT
+			|| b->role == BUF_OUTPUT;
+		bool crosses = kept && begin != PLAN_NONE && !filled[i]
+			&& b->first <= begin && b->last >= end;
+		if (b->crosses != crosses)
+			return plan_fail(e, "buffer %u: it says that it does%s "
+				"cross the denoising steps", i,
+				crosses ? " not" : "");
+	}
 	return true;
 }
 
@@ -378,8 +418,7 @@ check_weights(const Plan *p, PlanError *e)
 	for (uint32_t i = 0; i < p->n_weights; i++) {
 		const PlanWeight *w = &p->weights[i];
 		if (!name_ok(p, w->component) || !name_ok(p, w->name)
-			|| w->matrix > 1 || w->pad_
-			|| w->otherwise >= OTHERWISE_COUNT)
+			|| w->pad_ || w->otherwise >= OTHERWISE_COUNT)
 			return plan_fail(e, "weight %u: a field is out of range",
 				i);
 		if (w->buffer >= p->n_buffers
@@ -393,10 +432,10 @@ check_weights(const Plan *p, PlanError *e)
 			|| n > b->bytes / dtype_bytes(b->dtype))
 			return plan_fail(e, "weight %u: its shape does not fit "
 				"into its buffer", i);
-		if (w->otherwise && (w->matrix || w->rank != 2))
+		if (w->otherwise && (w->layout || w->rank != 2))
 			return plan_fail(e, "weight %u: only a table of rows has "
 				"values of its own", i);
-		if (w->matrix && !matrix_ok(w))
+		if (w->layout && !matrix_ok(w))
 			return plan_fail(e, "weight %u: its packing contradicts "
 				"its shape", i);
 		sum += n * dtype_bytes(b->dtype);
@@ -421,7 +460,8 @@ check_ports(const Plan *p, const PlanPort *ports, uint32_t n, BufferRole role,
 			return plan_fail(e, "%s %u: a field is out of range",
 				kind, i);
 		if (x->per_step && (x->per_step > 1 || role != BUF_INPUT
-			|| x->dtype != DT_F32 || !p->head.steps))
+			|| x->dtype != DT_F32
+			|| p->head.denoise == PLAN_NONE))
 			return plan_fail(e, "%s %u: this cannot be filled before "
 				"each step", kind, i);
 		if (x->buffer >= p->n_buffers
@@ -521,24 +561,10 @@ check_phases(const Plan *p, PlanError *e)
 	return true;
 }
 
-/* For every `loop` the index of its `next`, else 0. */
-static const uint32_t *
-loop_ends(const Plan *p, Arena *a)
-{
-	uint32_t *end = arena_array(a, p->n_code, sizeof *end);
-	uint32_t begin[PLAN_REGS] = {0};
-	for (uint32_t i = 0; i < p->n_code; i++)
-		if (p->code[i].op == CTL_loop)
-			begin[p->code[i].a] = i;
-		else if (p->code[i].op == CTL_next)
-			end[begin[p->code[i].a]] = i;
-	return end;
-}
-
 static bool
 check_groups(const Plan *p, Arena *arena, PlanError *e)
 {
-	const uint32_t *end = loop_ends(p, arena);
+	const uint32_t *end = plan_loop_ends(arena, p);
 	for (uint32_t i = 0; i < p->n_groups; i++) {
 		const PlanGroup *g = &p->groups[i];
 		if (!name_ok(p, g->name) || g->axis >= AXIS_MAX
@@ -586,6 +612,7 @@ plan_format(const Plan *p, PlanError *e)
 	if (!(check_strings(p, e) && check_header(p, e) && check_buffers(p, e)
 		&& check_dims(p, e) && check_views(p, e) && check_operands(p, e)
 		&& check_attrs(p, e) && check_debugs(p, e) && check_code(p, e)
+		&& check_steps(p, e)
 		&& check_weights(p, e)
 		&& check_ports(p, p->inputs, p->n_inputs, BUF_INPUT, "input", e)
 		&& check_ports(p, p->outputs, p->n_outputs, BUF_OUTPUT,
@@ -594,7 +621,8 @@ plan_format(const Plan *p, PlanError *e)
 		&& check_graph(p, e)))
 		return false;
 	Arena a = {0};
-	bool ok = check_owners(p, &a, e) && check_groups(p, &a, e);
+	bool ok = check_crossing(p, &a, e) && check_owners(p, &a, e)
+		&& check_groups(p, &a, e);
 	arena_free(&a);
 	return ok;
 }

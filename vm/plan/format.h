@@ -40,13 +40,13 @@ extern const char plan_magic[8];
 
 /* Records are stored as they stand, so none may have padding of its own or
  * another size elsewhere. */
-_Static_assert(sizeof(PlanHeader) == 208, "layout of the file");
+_Static_assert(sizeof(PlanHeader) == 216, "layout of the file");
 _Static_assert(sizeof(PlanBuffer) == 32, "layout of the file");
 _Static_assert(sizeof(PlanDim) == 144, "layout of the file");
 _Static_assert(sizeof(PlanView) == 24, "layout of the file");
 _Static_assert(sizeof(PlanOperand) == 8, "layout of the file");
 _Static_assert(sizeof(Attr) == 136, "layout of the file");
-_Static_assert(sizeof(PlanInsn) == 28, "layout of the file");
+_Static_assert(sizeof(PlanInsn) == 32, "layout of the file");
 _Static_assert(sizeof(PlanWeight) == 104, "layout of the file");
 _Static_assert(sizeof(PlanPort) == 144, "layout of the file");
 _Static_assert(sizeof(PlanTable) == 24, "layout of the file");
@@ -54,7 +54,7 @@ _Static_assert(sizeof(PlanDebug) == 24, "layout of the file");
 _Static_assert(sizeof(PlanPhase) == 32, "layout of the file");
 _Static_assert(sizeof(PlanGroup) == 48, "layout of the file");
 _Static_assert(sizeof(PlanNode) == 32, "layout of the file");
-_Static_assert(sizeof(PlanFile) == 224 + 24 * SECTION_COUNT, "no padding");
+_Static_assert(sizeof(PlanFile) == 232 + 24 * SECTION_COUNT, "no padding");
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "plan files are little-endian and read as they stand"
 #endif

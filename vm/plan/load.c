@@ -11,15 +11,27 @@
 #include <string.h>
 #include <xxhash.h>
 
-/* Length, magic, version, and that these are the bytes that were written. */
+/* Magic and version, which are where they are in every version. */
+static bool
+check_version(const void *data, size_t size, PlanError *e)
+{
+	PlanHeader h;
+	size_t known = offsetof(PlanHeader, version) + sizeof h.version;
+	if (size < known)
+		return plan_fail(e, "%zu bytes are too short for a plan file",
+			size);
+	memcpy(&h, data, known);
+	if (memcmp(h.magic, plan_magic, sizeof plan_magic))
+		return plan_fail(e, "this is no plan file");
+	return h.version == PLAN_VERSION || plan_fail(e, "a plan of version %u, "
+		"this sluice reads version %d: compile the model again, with "
+		"`sluice compile`", h.version, PLAN_VERSION);
+}
+
+/* Length, and that these are the bytes that were written. */
 static bool
 check_file(const char *data, size_t size, const PlanFile *f, PlanError *e)
 {
-	if (memcmp(f->head.magic, plan_magic, sizeof plan_magic))
-		return plan_fail(e, "this is no plan file");
-	if (f->head.version != PLAN_VERSION)
-		return plan_fail(e, "compiled by format %u, this is format %d: "
-			"compile the model again", f->head.version, PLAN_VERSION);
 	if (f->file_bytes != size)
 		return plan_fail(e, "the file has %zu bytes, %llu were written",
 			size, (unsigned long long)f->file_bytes);
@@ -89,6 +101,8 @@ Plan *
 plan_parse(Arena *a, const void *data, size_t size, PlanError *e)
 {
 	PlanFile f;
+	if (!check_version(data, size, e))
+		return NULL;
 	if (size < sizeof f + sizeof(uint64_t)) {
 		plan_fail(e, "%zu bytes are too short for a plan file", size);
 		return NULL;

@@ -3,9 +3,9 @@
  *
  * There are no pointers and no addresses that depend on data: every operand is
  * a view whose place is affine in the loop registers, so that everything can be
- * proved when the plan is loaded.  The files that must agree on this format:
- * save.c, load.c (gate 1: format), verify.c (gate 2: types), check.c (gate 3:
- * memory), dis.c, exec.c, and compiler/emit/emit.c, which makes it.
+ * proved when the plan is loaded.  compiler/emit/ makes a plan; vm/plan/ writes
+ * and reads it (gate 1: format), prints it and walks its code (walk.h);
+ * vm/gates/ proves it (gate 2: types, gate 3: memory); vm/ runs it.
  *
  * All records are plain little-endian data, stored in the file as they stand.
  * Names are offsets into `strings`; 0 is the empty string.
@@ -17,8 +17,8 @@
 #include "ir/ops.h"
 
 enum {
-	PLAN_VERSION = 2,
-	PLAN_REGS = 4,          /* r0 is the denoising step when there is one */
+	PLAN_VERSION = 3,
+	PLAN_REGS = 4,          /* r0 is the denoising step in a plan with steps */
 	PLAN_NESTING = 4,       /* loops within loops; one register each */
 	PLAN_ALIGN = 256,       /* of every buffer's offset */
 };
@@ -39,13 +39,19 @@ typedef enum BufferRole {
  * is from the instruction `first` that writes it first to `last` that reads it
  * last (for pictures and reports; the checker finds out by itself).
  * BUF_INPUT and BUF_TABLE are filled before the program starts (a per_step input
- * also before each denoising step), BUF_OUTPUT is
- * read after it ends, BUF_WEIGHT is written by `load`. */
+ * also before each denoising step), BUF_OUTPUT is read after it ends, BUF_WEIGHT
+ * is written by `load`.
+ *
+ * What `crosses` a step is what a run can go on from at its end: with weights,
+ * tables and per_step inputs, which come from outside, nothing else is read
+ * later. */
 typedef struct PlanBuffer {
 	int64_t offset, bytes;
 	uint32_t name;
 	uint8_t role, dtype;    /* BufferRole, DType */
-	uint8_t pad_[2];
+	uint8_t crosses;        /* 1: holds, at the end of a denoising step, what
+	                           later steps or what follows them may read */
+	uint8_t pad_;
 	uint32_t first, last;
 } PlanBuffer;
 
@@ -63,7 +69,8 @@ typedef struct PlanDim {
  * the order of their axes, all different. */
 typedef struct PlanView {
 	uint32_t buffer, first_dim, ndim;
-	uint32_t pad_;
+	uint8_t by_step;        /* 1: the denoising step decides where it lies */
+	uint8_t pad_[3];
 	int64_t base;
 } PlanView;
 
@@ -90,13 +97,21 @@ typedef struct PlanInsn {
 	uint32_t a, b;          /* control: see control.def */
 	uint32_t debug;         /* index into debugs */
 	float seconds;          /* predicted, of one execution */
+	uint16_t provider;      /* whose kernel: 0 the target's own, others as the
+	                           target numbers them; control: 0 */
+	uint16_t pad_;
 } PlanInsn;
+
+/* How the numbers of a weight lie: as in the file, or in an order of the
+ * target's, of which the first is the one for matrices of `rows cols taps` that
+ * its linear and conv read. */
+enum { LAYOUT_PLAIN, LAYOUT_MATRIX };
 
 /* A weight as the file has it, and the buffer it is loaded to. */
 typedef struct PlanWeight {
 	uint32_t component, name;       /* strings */
 	uint32_t buffer;
-	uint8_t rank, matrix;   /* matrix: packed by `rows cols taps` */
+	uint8_t rank, layout;
 	uint8_t otherwise;      /* Otherwise: where the files lack it */
 	uint8_t pad_;
 	int64_t dim[6];
@@ -108,8 +123,7 @@ typedef struct PlanPort {
 	uint32_t name, buffer;
 	uint8_t dtype;
 	uint8_t per_step;       /* an input that is filled anew before each
-	                           iteration of the denoising loop, the last
-	                           loop over r0 that runs `steps` times */
+	                           iteration of the denoising loop */
 	AxisSet axes;
 	uint8_t pad2_[4];
 	int64_t n[AXIS_MAX];
@@ -163,17 +177,22 @@ typedef struct PlanHeader {
 	uint32_t version, dtype;
 	uint64_t ops_hash;
 	uint32_t name, target;  /* strings: "text_to_video", "cpu" */
+	uint32_t abi;           /* of the target's kernels: workspaces, layouts */
 	uint32_t threads;       /* workspaces are big enough for so many */
-	uint32_t steps;         /* of the denoising loop; 0: none */
-	int64_t arena_bytes;    /* = the highest byte of any buffer */
-	int64_t host_bytes;     /* staging for weights */
+	uint32_t steps;         /* denoising steps; 0: none */
+	uint32_t denoise;       /* the `loop` over them, PLAN_NONE: none; loops in
+	                           front of it may fill tables for all steps */
+	/* the spaces */
+	int64_t arena_bytes;    /* the device: = the highest byte of any buffer */
+	int64_t pinned_bytes;   /* the host, page-locked */
+	int64_t host_bytes;     /* the host: staging for weights */
 	int64_t load_bound;     /* largest sum of live bytes */
 	int64_t floor_bound;    /* no slicing of this order needs less; 0: not
 	                           known */
 	int64_t weights_bytes;  /* sum of all weights as stored here */
 	int64_t weights_peak;   /* largest live sum of weights */
 	int64_t unsliced_bytes; /* arena of the same program without slices */
-	double unsliced_seconds, predicted_seconds, flops, compile_seconds;
+	double unsliced_seconds, predicted_seconds, flops;
 	uint32_t order_proven, placement_proven;
 	uint32_t profile;       /* string: name of the device profile */
 	uint32_t axis_name[AXIS_MAX];   /* strings */
@@ -194,6 +213,7 @@ typedef struct Plan {
 #define X(type, name) type *name; uint32_t n_##name;
 	PLAN_SECTIONS(X)
 #undef X
+	double compile_seconds; /* no part of the file: 0 when read from one */
 } Plan;
 
 /* Name of an opcode, compute or control; NULL when there is none. */
@@ -214,6 +234,14 @@ plan_waits_at_once(const Plan *p, uint32_t pc)
 {
 	return pc + 1 < p->n_code && p->code[pc + 1].op == CTL_wait
 		&& p->code[pc + 1].a == p->code[pc].a;
+}
+
+/* Whether the denoising step decides where a view of that axis lies; only in a
+ * plan with steps. */
+static inline bool
+dim_by_step(const PlanDim *d)
+{
+	return d->lo.step[0] || d->hi.step[0] || d->origin.step[0];
 }
 
 /* ---- errors: text of what was refused, and where ---- */

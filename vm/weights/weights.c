@@ -42,7 +42,7 @@ typedef struct Unit {
 static Unit
 unit_of(const PlanWeight *w, int64_t elements)
 {
-	if (!w->matrix)
+	if (!w->layout)
 		return (Unit){1, elements};
 	int64_t rows = w->rows[0] + w->rows[1];
 	return (Unit){elements / rows, rows};
@@ -188,7 +188,7 @@ store(const Load *l, int64_t from, int64_t to)
 		generate(l, (float *)(void *)src, row * l->unit.row, n);
 	else if (!all_finite(l->to, l->from, src, n))
 		return false;
-	if (l->w->matrix) {
+	if (l->w->layout) {
 		MatrixLayout m = {
 			.rows = {l->w->rows[0], l->w->rows[1]},
 			.cols = {l->w->cols[0], l->w->cols[1]},

@@ -63,7 +63,7 @@ weight_elements(const Plan *p, const PlanWeight *w, int64_t *elements)
 		|| bytes > b->bytes)
 		return false;
 	*elements = n;
-	if (!w->matrix)
+	if (!w->layout)
 		return true;
 	return w->rows[0] > 0 && w->rows[1] >= 0 && w->cols[0] > 0
 		&& w->cols[1] >= 0 && w->taps > 0
