@@ -60,7 +60,7 @@ _Static_assert(sizeof(PlanFile) == 232 + 24 * SECTION_COUNT, "no padding");
 #endif
 
 /* ---- limits: what lies beyond them is refused ---- */
-#define FILE_MAX ((uint64_t)1 << 30)
+#define FILE_MAX ((uint64_t)1 << 28)
 #define BYTES_MAX ((int64_t)1 << 46)    /* of a buffer, of the arena */
 #define EXTENT_MAX (((int64_t)1 << 31) - 1)
 #define AFFINE_BASE_MAX ((int64_t)1 << 40)

@@ -8,7 +8,10 @@
 #include "vm/plan/format.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 /* Magic and version, which are where they are in every version. */
@@ -28,13 +31,23 @@ check_version(const void *data, size_t size, PlanError *e)
 		"`sluice compile`", h.version, PLAN_VERSION);
 }
 
-/* Length, and that these are the bytes that were written. */
+/* The least that a plan file has: the head and the checksum at its end. */
+#define HEAD_BYTES (sizeof(PlanFile) + sizeof(uint64_t))
+
+/* That there can be a plan of the length that the head says. */
+static bool
+check_length(const PlanFile *f, PlanError *e)
+{
+	return (f->file_bytes >= HEAD_BYTES && f->file_bytes <= FILE_MAX)
+		|| plan_fail(e, "the file says that it has %llu bytes; plans "
+			"have %zu to %llu", (unsigned long long)f->file_bytes,
+			HEAD_BYTES, (unsigned long long)FILE_MAX);
+}
+
+/* That these are the bytes that were written, and for this build. */
 static bool
 check_file(const char *data, size_t size, const PlanFile *f, PlanError *e)
 {
-	if (f->file_bytes != size)
-		return plan_fail(e, "the file has %zu bytes, %llu were written",
-			size, (unsigned long long)f->file_bytes);
 	uint64_t hash;
 	memcpy(&hash, data + size - sizeof hash, sizeof hash);
 	if (hash != XXH3_64bits(data, size - sizeof hash))
@@ -97,16 +110,11 @@ check_layout(const char *data, uint64_t size, const PlanFile *f, PlanError *e)
 	return true;
 }
 
-Plan *
-plan_parse(Arena *a, const void *data, size_t size, PlanError *e)
+/* The plan in `data`, `size` bytes in the arena that become its records. */
+static Plan *
+parse(Arena *a, char *data, size_t size, PlanError *e)
 {
 	PlanFile f;
-	if (!check_version(data, size, e))
-		return NULL;
-	if (size < sizeof f + sizeof(uint64_t)) {
-		plan_fail(e, "%zu bytes are too short for a plan file", size);
-		return NULL;
-	}
 	memcpy(&f, data, sizeof f);
 	if (!check_file(data, size, &f, e) || !check_layout(data, size, &f, e))
 		return NULL;
@@ -115,26 +123,110 @@ plan_parse(Arena *a, const void *data, size_t size, PlanError *e)
 #define X(type, name) { \
 		const PlanSection *s = &f.section[SECTION_##name]; \
 		p->n_##name = (uint32_t)(s->bytes / sizeof(type)); \
-		p->name = arena_alloc(a, (size_t)s->bytes); \
-		memcpy(p->name, (const char *)data + s->offset, \
-			(size_t)s->bytes); \
+		p->name = (type *)(void *)(data + s->offset); \
 	}
 	PLAN_SECTIONS(X)
 #undef X
 	return plan_format(p, e) ? p : NULL;
 }
 
+static bool
+wrong_length(PlanError *e, uint64_t have, const PlanFile *f)
+{
+	return plan_fail(e, "the file has %llu bytes, %llu were written",
+		(unsigned long long)have, (unsigned long long)f->file_bytes);
+}
+
+Plan *
+plan_parse(Arena *a, const void *data, size_t size, PlanError *e)
+{
+	PlanFile f;
+	if (!check_version(data, size, e))
+		return NULL;
+	if (size < HEAD_BYTES) {
+		plan_fail(e, "%zu bytes are too short for a plan file", size);
+		return NULL;
+	}
+	memcpy(&f, data, sizeof f);
+	if (!check_length(&f, e)
+		|| (f.file_bytes != size && !wrong_length(e, size, &f)))
+		return NULL;
+	char *copy = arena_alloc(a, size);
+	memcpy(copy, data, size);
+	return parse(a, copy, size, e);
+}
+
+/* Reads up to `size` bytes; how many there were, or -1 with errno set. */
+static ssize_t
+read_bytes(int fd, char *to, size_t size)
+{
+	size_t n = 0;
+	while (n < size) {
+		ssize_t got = read(fd, to + n, size - n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (!got)
+			break;
+		n += (size_t)got;
+	}
+	return (ssize_t)n;
+}
+
+/* The bytes of a plan file, in the arena; *size of them.  Its head is looked at
+ * before anything else is read, so that what is no plan costs nothing, however
+ * long it is.  NULL with the reason in `e`, or with errno set. */
+static char *
+read_plan_bytes(Arena *a, int fd, size_t *size, PlanError *e)
+{
+	PlanFile f;
+	struct stat st;
+	ssize_t head = read_bytes(fd, (char *)&f, sizeof f), rest;
+	if (head < 0 || fstat(fd, &st))
+		return NULL;
+	errno = 0;
+	if (!check_version(&f, (size_t)head, e))
+		return NULL;
+	if ((size_t)head < sizeof f) {
+		plan_fail(e, "%zd bytes are too short for a plan file", head);
+		return NULL;
+	}
+	if (!check_length(&f, e) || (S_ISREG(st.st_mode)
+		&& (uint64_t)st.st_size != f.file_bytes
+		&& !wrong_length(e, (uint64_t)st.st_size, &f)))
+		return NULL;
+	*size = (size_t)f.file_bytes;
+	/* one more, to see that there is none */
+	char *data = arena_alloc(a, *size + 1);
+	memcpy(data, &f, sizeof f);
+	rest = read_bytes(fd, data + sizeof f, *size + 1 - sizeof f);
+	if (rest < 0)
+		return NULL;
+	errno = 0;
+	if ((size_t)rest != *size - sizeof f) {
+		wrong_length(e, (uint64_t)rest + sizeof f, &f);
+		return NULL;
+	}
+	return data;
+}
+
 Plan *
 plan_read(Arena *a, const char *path, PlanError *e, int *code)
 {
-	size_t size;
-	char *data = arena_read_file(a, path, FILE_MAX, &size);
-	if (!data) {
-		*code = errno == EFBIG ? EXIT_PLAN : EXIT_IO;
-		plan_fail(e, "cannot read '%.200s': %s", path, strerror(errno));
+	size_t size = 0;
+	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC)
+		: dup(STDIN_FILENO);
+	char *data = fd < 0 ? NULL : read_plan_bytes(a, fd, &size, e);
+	int error = errno;
+	if (fd >= 0)
+		close(fd);
+	if (!data && error) {
+		*code = EXIT_IO;
+		plan_fail(e, "cannot read '%.200s': %s", path, strerror(error));
 		return NULL;
 	}
-	Plan *p = plan_parse(a, data, size, e);
+	Plan *p = data ? parse(a, data, size, e) : NULL;
 	*code = p ? EXIT_OK : EXIT_PLAN;
 	return p;
 }
