@@ -226,15 +226,17 @@ check-asan:
 		SANITIZE="$(SANITIZERS)" WERROR= \
 		WARN="$(WARN) -Wno-maybe-uninitialized" check
 
-# Builds the memory gate without each of its checks in turn; the tests must
-# notice that.
+# Builds the memory gate without each of its checks in turn, and without each of
+# what its sparse walk demands; the tests must notice that.
 MUTATE_OBJ := $(BUILD)/tests/vm/check.o $(BUILD)/tests/vm/check_loads.o
 mutate: $(MUTATE_OBJ) $(LIB_OBJ)
-	$(V)n=0; for id in $$(sed -n 's/^CHECK(\([0-9]*\),.*/\1/p' vm/gates/check.def); do \
+	$(V)n=0; for id in $$(sed -n -e 's/^CHECK(\([0-9]*\),.*/\1/p' \
+		-e 's/^\t[A-Z_]* = \(1[0-9][0-9]\),.*/\1/p' \
+		vm/gates/check.def vm/gates/check_steps.c); do \
 		noticed=; for test in $(MUTATE_OBJ); do \
 			$(CC) $(CFLAGS) -DSLUICE_DROP_CHECK=$$id -o $(BUILD)/mutant \
-				vm/gates/check_place.c $$test \
-				$(filter-out %/check_place.o,$(LIB_OBJ)) \
+				vm/gates/check_place.c vm/gates/check_steps.c $$test \
+				$(filter-out %/check_place.o %/check_steps.o,$(LIB_OBJ)) \
 				$(LDLIBS) || exit 1; \
 			$(BUILD)/mutant >$(BUILD)/mutant.log || noticed=1; done; \
 		if [ -z "$$noticed" ]; then \

@@ -66,7 +66,7 @@ static int
 prove(Plan *plan)
 {
 	PlanError e;
-	if (plan_verify(plan, &e) && plan_check(plan, &e, NULL))
+	if (plan_verify(plan, &e, NULL) && plan_check(plan, &e, NULL))
 		return EXIT_OK;
 	fprintf(stderr, "sluice: internal error: the plan was refused: %s\n",
 		e.text);

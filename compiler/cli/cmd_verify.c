@@ -29,7 +29,7 @@ pass_gates(Arena *a, const char *path, Verdict *v)
 	if (!v->plan)
 		return code;
 	v->gate = gates[1];
-	if (!plan_verify(v->plan, &v->e))
+	if (!plan_verify(v->plan, &v->e, &v->stats))
 		return EXIT_PLAN;
 	v->gate = gates[2];
 	v->ok = plan_check(v->plan, &v->e, &v->stats);
@@ -52,20 +52,24 @@ print_json(const char *path, const Verdict *v)
 	fputs("}, ", stdout);
 	if (v->ok) {
 		printf("\"instructions\": %" PRId64 ", \"arena_bytes\": %" PRId64
-			", \"peak_bytes\": %" PRId64 ", \"check_seconds\": %.6f}\n",
+			", \"peak_bytes\": %" PRId64 ", \"check_seconds\": %.6f, ",
 			v->stats.instructions, v->plan->head.arena_bytes,
 			v->stats.peak_bytes, v->stats.seconds);
 	} else {
 		fputs("\"error\": ", stdout);
 		print_json_string(stdout, v->e.text);
-		fputs("}\n", stdout);
+		fputs(", ", stdout);
 	}
+	printf("\"steps\": %" PRId64 ", \"steps_max\": %" PRId64
+		", \"table_bytes\": %" PRId64 ", \"table_bytes_max\": %" PRId64
+		"}\n", v->stats.cost.steps, PLAN_STEPS_MAX, v->stats.cost.bytes,
+		PLAN_BYTES_MAX);
 }
 
 static void
 print_text(const Verdict *v)
 {
-	char bytes[32];
+	char bytes[32], tables[32];
 	for (size_t i = 0; i < COUNT_OF(gates); i++) {
 		bool failed = !v->ok && v->gate == gates[i];
 		printf("%-8s %s\n", gates[i], failed ? "refused" : "ok");
@@ -75,6 +79,10 @@ print_text(const Verdict *v)
 	printf("%" PRId64 " instructions simulated in %.3f s, highest byte "
 		"%" PRId64 " (%s)\n", v->stats.instructions, v->stats.seconds,
 		v->stats.peak_bytes, format_bytes(bytes, v->stats.peak_bytes));
+	printf("the proof took %" PRId64 " steps (%.1f %% of what a plan may "
+		"cost) and tables of %s\n", v->stats.cost.steps,
+		100.0 * (double)v->stats.cost.steps / (double)PLAN_STEPS_MAX,
+		format_bytes(tables, v->stats.cost.bytes));
 }
 
 int

@@ -108,7 +108,7 @@ main(void)
 		random_graph(p);
 		random_story(p);
 		build_marks(&s.b);
-		bool ok = plan_format(p, &e) && plan_verify(p, &e)
+		bool ok = plan_format(p, &e) && plan_verify(p, &e, NULL)
 			&& plan_check(p, &e, NULL);
 		CHECK(ok, "round %d: %s", i, e.text);
 		if (!ok)

@@ -124,7 +124,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	Plan *p = file ? plan_parse(&a, file, sealed, &e) : NULL;
 	if (p)
 		plan_print(p, nowhere);
-	if (p && plan_verify(p, &e) && plan_check(p, &e, &stats)) {
+	if (p && plan_verify(p, &e, NULL) && plan_check(p, &e, &stats)) {
 		summary_print_json(p, nowhere);
 		dot_memory(p, nowhere);
 		dot_groups(p, nowhere);

@@ -44,7 +44,7 @@ main(int argc, char **argv)
 		p->nodes[i].scope = NEXT;
 		p->nodes[i].component = NEXT;
 	}
-	bool ok = plan_verify(p, &e) && plan_check(p, &e, NULL)
+	bool ok = plan_verify(p, &e, NULL) && plan_check(p, &e, NULL)
 		&& plan_save(p, argv[1], &e);
 	if (!ok)
 		fprintf(stderr, "hostile_plan: %s\n", e.text);

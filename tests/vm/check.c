@@ -60,7 +60,7 @@ static void
 test_loop(void)
 {
 	Sliced s;
-	CheckStats stats;
+	CheckStats stats = {0};
 	PlanError e;
 	test("a loop over slices with halos and a short last slice");
 	sliced(&s);
@@ -167,7 +167,7 @@ test_loop(void)
 	test("C12: a program that does not end in reasonable time");
 	sliced(&s);
 	s.p->code[0].b = UINT32_MAX;
-	REFUSED(s.p, "C12", "instructions");
+	REFUSED(s.p, "C12", "steps");
 	build_free(&s.b);
 }
 
@@ -484,17 +484,17 @@ test_steps(void)
 {
 	Steps s;
 	PlanError e;
-	CheckStats stats;
+	CheckStats stats = {0};
 	test("a long denoising loop is cut to what depends on the step");
 	steps(&s, 50, 5000);
 	CHECK(plan_check(s.p, &e, &stats), "%s", e.text);
 	CHECK(stats.instructions < 20000, "%lld", (long long)stats.instructions);
 	build_free(&s.b);
 
-	test("a short one is not");
+	test("and a short one: what depends on it are two instructions");
 	steps(&s, 50, 10);
 	CHECK(plan_check(s.p, &e, &stats), "%s", e.text);
-	CHECK(stats.instructions == 1 + 50 * 13, "%lld",
+	CHECK(stats.instructions == 1 + 2 * 13 + 48 * 2, "%lld",
 		(long long)stats.instructions);
 	build_free(&s.b);
 
@@ -519,6 +519,146 @@ test_steps(void)
 		if (s.p->dims[i].axis == AXIS_STEP)
 			s.p->dims[i].origin.base = 48;
 	REFUSED(s.p, "C2", "r0=0");
+	build_free(&s.b);
+}
+
+/* ---- what speaks against cutting a denoising loop (vm/gates/check_steps.c) ----
+ * x, kept and y are rows, `rows` has one for each of eight steps. */
+typedef struct Rows {
+	Build b;
+	Plan *p;
+	uint32_t x, kept, rows, y;      /* buffers */
+	uint32_t moving;        /* view of row r0 */
+} Rows;
+
+enum { ROW_STEPS = 8, ROW_BYTES = 16 };
+
+static void
+rows_begin(Rows *s)
+{
+	Build *b = &s->b;
+	BuildDims row = DIMS({AXIS_C, 4});
+	build_begin(b);
+	b->p.head.steps = ROW_STEPS;
+	s->x = build_input(b, "x", DT_F32, row);
+	s->kept = build_buffer(b, BUF_VALUE, "kept", DT_F32, row);
+	s->rows = build_buffer(b, BUF_VALUE, "rows", DT_F32,
+		DIMS({AXIS_H, ROW_STEPS}, {AXIS_C, 4}));
+	s->y = build_output(b, "y", DT_F32, row);
+	s->moving = build_whole(b, s->rows);
+	build_cut(b, s->moving, AXIS_H, 0, 1, 0, 1);
+}
+
+static void
+rows_fill(Rows *s, uint32_t view)
+{
+	build_op(&s->b, OP_fill, &none, ONE(view));
+}
+
+static void
+rows_silu(Rows *s, uint32_t to, uint32_t view)
+{
+	build_op(&s->b, OP_silu, &none, ONE(build_whole(&s->b, to)), ONE(view));
+}
+
+/* Lays a buffer on row 5 of `rows`. */
+static void
+on_row_5(Rows *s, uint32_t buffer)
+{
+	s->p->buffers[buffer].offset = s->p->buffers[s->rows].offset
+		+ 5 * ROW_BYTES;
+}
+
+/* A still write beside a moving read: `kept`, on row 5, is written before row r0 is
+ * read and row 5 itself behind it. */
+static void
+test_still_write(void)
+{
+	Rows s;
+	test("C4: a row that steps read in vain between two writes of all steps");
+	rows_begin(&s);
+	uint32_t row5 = build_whole(&s.b, s.rows);
+	build_cut(&s.b, row5, AXIS_H, 0, 0, 5, 6);
+	rows_fill(&s, build_whole(&s.b, s.rows));
+	build_control(&s.b, CTL_loop, 0, ROW_STEPS);
+	rows_fill(&s, build_whole(&s.b, s.kept));
+	rows_silu(&s, s.y, s.moving);
+	rows_fill(&s, row5);
+	build_control(&s.b, CTL_next, 0, 0);
+	s.p = build_end(&s.b);
+	CHECK(accepts(s.p), "%s", text);
+	on_row_5(&s, s.kept);
+	REFUSED(s.p, "C4", "r0=5");
+	build_free(&s.b);
+}
+
+/* A moving write, as a result or as a workspace, beside a still read. */
+static void
+test_still_read(bool work)
+{
+	Rows s;
+	PlanError e;
+	CheckStats stats = {0};
+	test(work ? "C4: a workspace that moves over a value that all steps read"
+		: "C4: a result that moves over a value that all steps read");
+	rows_begin(&s);
+	rows_fill(&s, build_whole(&s.b, s.kept));
+	build_control(&s.b, CTL_loop, 0, ROW_STEPS);
+	rows_silu(&s, s.y, build_whole(&s.b, s.kept));
+	if (work)
+		build_op(&s.b, OP_linear, &none, ONE(build_whole(&s.b, s.y)),
+			ONE(build_whole(&s.b, s.x)), NONE, NONE, NONE, NONE,
+			ONE(s.moving));
+	else
+		rows_fill(&s, s.moving);
+	build_control(&s.b, CTL_next, 0, 0);
+	s.p = build_end(&s.b);
+	CHECK(plan_check(s.p, &e, &stats), "%s", e.text);
+	CHECK(stats.instructions == 1 + 1 + 2 * 2 + 6, "%lld",
+		(long long)stats.instructions);
+	on_row_5(&s, s.kept);
+	REFUSED(s.p, "C4", "r0=6");
+	build_free(&s.b);
+}
+
+/* The same of an input that is filled anew before each step, and that no
+ * instruction reads. */
+static void
+test_moving_input(void)
+{
+	Rows s;
+	test("C4: a result that moves over an input of each step");
+	rows_begin(&s);
+	rows_fill(&s, build_whole(&s.b, s.y));
+	build_control(&s.b, CTL_loop, 0, ROW_STEPS);
+	rows_fill(&s, s.moving);
+	build_control(&s.b, CTL_next, 0, 0);
+	s.p = build_end(&s.b);
+	s.p->inputs[0].per_step = 1;
+	CHECK(accepts(s.p), "%s", text);
+	on_row_5(&s, s.x);
+	REFUSED(s.p, "C4", "r0=6");
+	build_free(&s.b);
+}
+
+static void
+test_empty_steps(void)
+{
+	Rows s;
+	test("C3: an operand of an instruction that only late steps execute");
+	rows_begin(&s);
+	uint32_t late = build_whole(&s.b, s.rows);
+	build_dim(&s.b.p, late, AXIS_H)->hi = affine_of(-2, 0, 1);
+	rows_fill(&s, build_whole(&s.b, s.y));
+	build_control(&s.b, CTL_loop, 0, ROW_STEPS);
+	uint32_t copy = build_op(&s.b, OP_copy, &none, ONE(late),
+		ONE(build_whole(&s.b, s.x)));
+	build_control(&s.b, CTL_next, 0, 0);
+	s.p = build_end(&s.b);
+	CHECK(accepts(s.p) || !strncmp(text, "C7", 2), "%s", text);
+	s.p->operands[s.p->code[copy].first_operand + 1]
+		= ONE(build_whole(&s.b, s.kept));
+	REFUSED(s.p, "C3", "r0=3");
 	build_free(&s.b);
 }
 
@@ -562,18 +702,19 @@ test_boxes(void)
 	Frame f;
 	BoxList out = {0}, set = {0};
 	Box hole;
+	PlanCost cost = {0};
 	frame_make(&f, strides, 3, 6400);
 	test("an interval over the edges of a frame");
 	Strided s = {.base = 120, .run = 1200};
 	CHECK(f.k == 4);
-	CHECK(frame_boxes(&f, &s, 6400, 64, &out));
+	CHECK(frame_boxes(&f, &s, 6400, 64, &out, &cost));
 	int64_t bytes = 0;
 	for (size_t i = 0; i < out.n; i++) {
 		int64_t n = 1;
 		for (int k = 0; k < f.k; k++)
 			n *= out.at[i].hi[k] - out.at[i].lo[k];
 		bytes += n;
-		boxes_add(&f, &set, &out.at[i]);
+		boxes_add(&f, &set, &out.at[i], &cost);
 	}
 	CHECK(bytes == 1200, "%lld", (long long)bytes);
 	test("slices along an axis join to one box");
@@ -582,15 +723,16 @@ test_boxes(void)
 		Strided slice = {.base = i * 128, .run = 128, .nd = 1,
 			.n = {10}, .s = {640}};
 		out.n = 0;
-		CHECK(frame_boxes(&f, &slice, 6400, 64, &out) && out.n == 1);
+		CHECK(frame_boxes(&f, &slice, 6400, 64, &out, &cost) && out.n == 1);
 		CHECK(i < 4 || !boxes_cover(&f, &set, &(Box){.hi = {16, 8, 5, 10}},
-			&hole));
-		boxes_add(&f, &set, &out.at[0]);
+			&hole, &cost));
+		boxes_add(&f, &set, &out.at[0], &cost);
 	}
 	CHECK(set.n == 1, "%zu", set.n);
-	CHECK(boxes_cover(&f, &set, &(Box){.hi = {16, 8, 5, 10}}, &hole));
-	boxes_remove(&f, &set, &(Box){.lo = {4, 2, 1, 3}, .hi = {5, 3, 2, 4}});
-	CHECK(!boxes_cover(&f, &set, &(Box){.hi = {16, 8, 5, 10}}, &hole)
+	CHECK(boxes_cover(&f, &set, &(Box){.hi = {16, 8, 5, 10}}, &hole, &cost));
+	boxes_remove(&f, &set, &(Box){.lo = {4, 2, 1, 3}, .hi = {5, 3, 2, 4}},
+		&cost);
+	CHECK(!boxes_cover(&f, &set, &(Box){.hi = {16, 8, 5, 10}}, &hole, &cost)
 		&& box_first(&f, &hole) == 4 + 2 * 16 + 128 + 3 * 640);
 	vec_free(&out);
 	vec_free(&set);
@@ -634,6 +776,11 @@ main(void)
 	test_work();
 	test_weights();
 	test_steps();
+	test_still_write();
+	test_still_read(false);
+	test_still_read(true);
+	test_moving_input();
+	test_empty_steps();
 	test_long();
 	test_step_input();
 	return test_end();

@@ -130,7 +130,7 @@ test_sealed_flips(void)
 		x.at[i / 8] ^= (char)(1 << i % 8);
 		seal(x);
 		Plan *p = plan_parse(&scratch, x.at, x.n, &e);
-		count[!p ? 0 : !plan_verify(p, &e) ? 1
+		count[!p ? 0 : !plan_verify(p, &e, NULL) ? 1
 			: !plan_check(p, &e, NULL) ? 2 : 3]++;
 		arena_free(&scratch);
 	}

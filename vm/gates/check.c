@@ -5,16 +5,11 @@
  * a buffer is right if that buffer wrote every byte of it last; then nothing
  * was read before it was written, and nobody else's value lay on it.
  *
- * All loops are walked in full but one: of a long denoising loop the steps 0, 1
- * and the last.  The body writes the same bytes in every step, so the owners
- * after step 0 are those after every later step, and step 1 stands for all,
- * but for the views whose place depends on r0: those are walked for every step.
- * That is only right if nothing else writes near them, which is looked up in
- * the log of step 1; otherwise every step is walked in full.
+ * All loops are walked in full but the denoising loop, whose steps 0 and 1 may
+ * stand for the others (check_steps.c).  What the walk does is paid from a budget
+ * (budget.h).
  */
 #include "vm/gates/check.h"
-
-#include <stdlib.h>
 
 /* ---- instructions ---- */
 
@@ -48,10 +43,10 @@ take_operands(Check *c, const PlanInsn *insn, Views *v)
 }
 
 static bool
-share(const Place *a, const Place *b)
+share(Check *c, const Place *a, const Place *b)
 {
 	return !a->empty && !b->empty && a->first < b->end && b->first < a->end
-		&& strided_meet(&a->bytes, &b->bytes);
+		&& strided_meet(&a->bytes, &b->bytes, &c->cost);
 }
 
 static bool
@@ -64,7 +59,7 @@ check_overlaps(Check *c, const PlanInsn *insn, const Views *v)
 			bool may = op_info[insn->op].in[i].inplace
 				&& v->parts[i] == 1
 				&& check_same(c, &v->result, in);
-			if (!may && share(&v->result, in)) {
+			if (!may && share(c, &v->result, in)) {
 				check_where(c, at, sizeof at);
 				if (!check_complain(c, C_OVERLAP, "%s: the result in '%.60s' "
 					"shares bytes with operand '%s' in "
@@ -74,7 +69,7 @@ check_overlaps(Check *c, const PlanInsn *insn, const Views *v)
 					check_name(c, in->buffer)))
 					return false;
 			}
-			if (v->has_work && share(&v->work, in)) {
+			if (v->has_work && share(c, &v->work, in)) {
 				check_where(c, at, sizeof at);
 				if (!check_complain(c, C_WORK, "%s: the workspace shares bytes "
 					"with operand '%s' in '%.60s'", at,
@@ -83,7 +78,7 @@ check_overlaps(Check *c, const PlanInsn *insn, const Views *v)
 					return false;
 			}
 		}
-	if (v->has_work && share(&v->work, &v->result)) {
+	if (v->has_work && share(c, &v->work, &v->result)) {
 		check_where(c, at, sizeof at);
 		return check_complain(c, C_WORK, "%s: the workspace shares bytes with the "
 			"result in '%.60s'", at, check_name(c, v->result.buffer));
@@ -97,6 +92,8 @@ read_operand(Check *c, const Place *in)
 	if (in->empty || (c->sparse && !c->by_step[in->view]))
 		return true;
 	const Owner *o = &c->owner[in->buffer];
+	if (!c->by_step[in->view])
+		steps_saw(c, in->first, in->end, false);
 	if (c->p->buffers[in->buffer].role == BUF_WEIGHT && !o->ever) {
 		char at[256];
 		check_where(c, at, sizeof at);
@@ -136,10 +133,11 @@ do_compute(Check *c, const PlanInsn *insn)
 		for (int k = 0; k < v.parts[i]; k++)
 			if (!read_operand(c, &v.in[i][k]))
 				return false;
+	if (v.has_work && (!c->sparse || c->by_step[v.work.view])
+		&& !check_clobber(c, &v.work))
+		return false;
 	if (c->sparse && !c->by_step[result])
 		return true;
-	if (v.has_work && !c->sparse && !check_clobber(c, &v.work))
-		return false;
 	return check_write(c, v.result.buffer, result, &v.result.bytes);
 }
 
@@ -154,7 +152,8 @@ do_load(Check *c, const PlanInsn *insn)
 	bool ok = check_write(c, buffer, PLAN_NONE, &whole);
 	c->owner[buffer].loading = true;
 	if (!again)
-		*vec_push(&c->loading) = buffer;
+		*vec_push(&c->loading) = (Loading){b->offset,
+			b->offset + b->bytes, buffer};
 	return ok;
 }
 
@@ -169,8 +168,8 @@ do_wait(Check *c, const PlanInsn *insn)
 			"not being loaded", at, check_name(c, buffer));
 	}
 	c->owner[buffer].loading = false;
-	for (size_t i = c->loading.n; i--;)
-		if (c->loading.at[i] == buffer)
+	for (size_t i = c->loading.n; i-- && spend(&c->cost, 1);)
+		if (c->loading.at[i].buffer == buffer)
 			c->loading.at[i] = c->loading.at[--c->loading.n];
 	return true;
 }
@@ -197,8 +196,12 @@ fill_step(Check *c)
 		int64_t bytes = port_bytes(c->p, port);
 		Strided whole = {.base = c->p->buffers[port->buffer].offset,
 			.run = bytes};
-		if (port->per_step && bytes > 0
-			&& !check_read(c, port->buffer, &whole, false))
+		if (!spend(&c->cost, 1))
+			return check_cost(c) && false;
+		if (!port->per_step || bytes <= 0)
+			continue;
+		steps_saw(c, whole.base, whole.base + bytes, false);
+		if (!check_read(c, port->buffer, &whole, false))
 			return false;
 	}
 	return true;
@@ -206,59 +209,15 @@ fill_step(Check *c)
 
 /* ---- the walk ---- */
 
-static bool
-is_step_loop(const Check *c, uint32_t at)
-{
-	const PlanInsn *insn = &c->p->code[at];
-	return insn->a == 0 && insn->b == c->p->head.steps && insn->b > 3;
-}
-
-/* Whether no write of the last step went near the bytes that views depending on
- * r0 use, but those views' own. */
-static bool
-steps_apart(const Check *c, uint32_t begin)
-{
-	const Plan *p = c->p;
-	uint8_t *special = calloc(p->n_buffers + 1, 1);
-	bool apart = special != NULL && !c->log_cut;
-	for (uint32_t i = begin; apart && i < c->loop_end[begin]; i++) {
-		const PlanInsn *insn = &p->code[i];
-		for (uint32_t k = 0; insn->op < CTL_BASE && k < insn->noperands; k++)
-			for (int part = 0; part < 2; part++) {
-				uint32_t v = p->operands[insn->first_operand
-					+ k].view[part];
-				if (v != PLAN_NONE && c->by_step[v])
-					special[p->views[v].buffer] = 1;
-			}
-	}
-	for (uint32_t b = 0; apart && b < p->n_buffers; b++)
-		for (size_t i = c->step_log; special[b] && i < c->log.n; i++) {
-			const Write *w = &c->log.at[i];
-			if ((w->view == PLAN_NONE || !c->by_step[w->view])
-				&& check_meets(c, w, b))
-				apart = false;
-		}
-	free(special);
-	return apart;
-}
-
 /* At the `next` of a loop: on to the next iteration or out. */
 static bool
 do_next(Check *c, uint32_t reg)
 {
 	uint32_t begin = c->loop[c->depth - 1];
 	int64_t count = c->p->code[begin].b;
-	bool steps = c->depth == 1 && is_step_loop(c, begin);
 	c->r[reg]++;
-	if (steps && c->r[reg] == 2
-		&& (c->log_cut || c->log.n - c->step_log > LONG_LOOP))
-		c->sparse = steps_apart(c, begin);
-	if (steps && c->r[reg] == count - 1)
-		c->sparse = false;
-	if (steps) {
-		c->step_log = c->log.n;
-		c->log_cut = false;
-	}
+	if (c->depth == 1)
+		steps_next(c, begin);
 	if (c->r[reg] < count) {
 		c->pc = begin + 1;
 		return begin != c->main_loop || fill_step(c);
@@ -273,6 +232,8 @@ static bool
 step(Check *c)
 {
 	const PlanInsn *insn = &c->p->code[c->pc];
+	if (!spend(&c->cost, INSN_STEPS))
+		return check_cost(c) && false;
 	if (c->sparse && insn->op == CTL_loop && !c->loop_by_step[c->pc]) {
 		c->pc = c->loop_end[c->pc] + 1;
 		return true;
@@ -281,16 +242,11 @@ step(Check *c)
 		return do_next(c, insn->a);
 	bool ok = true;
 	c->walked++;
-	if (c->walked > WALK_MAX)
-		ok = check_complain(c, C_COST, "more than %d instructions", WALK_MAX)
-			&& false;
-	else if (insn->op == CTL_loop) {
+	if (insn->op == CTL_loop) {
+		if (!c->depth)
+			steps_begin(c);
 		c->loop[c->depth++] = c->pc;
 		c->r[insn->a] = 0;
-		if (c->depth == 1) {
-			c->step_log = c->log.n;
-			c->log_cut = false;
-		}
 		if (c->pc == c->main_loop)
 			ok = fill_step(c);
 	} else if (c->sparse && !c->insn_by_step[c->pc]) {
@@ -307,44 +263,6 @@ step(Check *c)
 }
 
 /* ---- the whole ---- */
-
-static bool
-by_step(const PlanDim *d)
-{
-	return d->lo.step[0] || d->hi.step[0] || d->origin.step[0];
-}
-
-static void
-find_by_step(Check *c, Arena *a)
-{
-	const Plan *p = c->p;
-	uint32_t open[PLAN_NESTING];
-	int depth = 0;
-	c->main_loop = p->head.denoise;         /* gate 1 has looked at it */
-	c->by_step = arena_alloc(a, p->n_views);
-	c->insn_by_step = arena_alloc(a, p->n_code);
-	c->loop_by_step = arena_alloc(a, p->n_code);
-	c->loop_end = arena_array(a, p->n_code, sizeof *c->loop_end);
-	for (uint32_t i = 0; i < p->n_views; i++)
-		for (uint32_t k = 0; k < p->views[i].ndim; k++)
-			c->by_step[i] |= by_step(&p->dims[p->views[i].first_dim + k]);
-	for (uint32_t i = 0; i < p->n_code; i++) {
-		const PlanInsn *insn = &p->code[i];
-		if (insn->op == CTL_loop)
-			open[depth++] = i;
-		if (insn->op == CTL_next)
-			c->loop_end[open[--depth]] = i;
-		for (uint32_t k = 0; insn->op < CTL_BASE && k < 2 * insn->noperands;
-			k++) {
-			uint32_t v = p->operands[insn->first_operand
-				+ k / 2].view[k % 2];
-			if (v != PLAN_NONE && c->by_step[v])
-				c->insn_by_step[i] = 1;
-		}
-		for (int k = 0; k < depth; k++)
-			c->loop_by_step[open[k]] |= c->insn_by_step[i];
-	}
-}
 
 /* What is written before the program starts: inputs and tables. */
 static bool
@@ -392,27 +310,40 @@ check_end(Check *c)
 	return true;
 }
 
+/* A record for each buffer; false: too many. */
+static bool
+take_owners(Check *c, Arena *a)
+{
+	int64_t n = (int64_t)c->p->n_buffers + 1;
+	if (!spend_bytes(&c->cost, n * (int64_t)sizeof *c->owner))
+		return check_cost(c) && false;
+	c->owner = arena_array(a, (size_t)n, sizeof *c->owner);
+	return true;
+}
+
 bool
 plan_check(const Plan *p, PlanError *e, CheckStats *stats)
 {
 	double start = now_seconds();
 	Arena a = {0};
-	Check c = {.p = p, .e = e};
+	Check c = {.p = p, .e = e, .cost = stats ? stats->cost : (PlanCost){0}};
 	e->text[0] = 0;
-	c.owner = arena_array(&a, p->n_buffers + 1, sizeof *c.owner);
-	if (check_numbers(&c)) {
-		check_frames(&c);
-		find_by_step(&c, &a);
+	if (take_owners(&c, &a) && check_numbers(&c) && near_find(&c, &a)
+		&& check_frames(&c) && steps_find(&c, &a)) {
 		bool ok = fill_first(&c);
 		while (ok && c.pc < p->n_code && p->code[c.pc].op != CTL_halt)
 			ok = step(&c);
-		if (ok)
-			check_end(&c);
+		ok = ok && check_end(&c);
+		if (overspent(&c.cost) && !c.failed)
+			check_cost(&c);
 	}
 	if (stats)
-		*stats = (CheckStats){c.walked, c.peak, now_seconds() - start};
-	for (uint32_t i = 0; i < p->n_buffers; i++)
+		*stats = (CheckStats){c.cost, c.walked, c.peak,
+			now_seconds() - start};
+	for (uint32_t i = 0; c.owner && i < p->n_buffers; i++)
 		vec_free(&c.owner[i].owned);
+	vec_free(&c.steps.used);
+	vec_free(&c.steps.written);
 	vec_free(&c.loading);
 	vec_free(&c.log);
 	vec_free(&c.boxes);

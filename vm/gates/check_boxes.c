@@ -4,7 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS_MAX = 1 << 20 };
+enum {
+	MEET_STEPS = 8,         /* of strided_meet(), without what it calls */
+	CONVERT_STEPS = 16,     /* of convert_inside() and frame_boxes(), likewise */
+};
+
+/* Appends a box; false when the bytes for it are not there.  Most sets hold one
+ * box, so they begin with room for one. */
+static bool
+push_box(BoxList *set, const Box *b, PlanCost *cost)
+{
+	if (set->n == set->cap) {
+		size_t more = set->cap ? set->cap : 1;
+		if (!spend_bytes(cost, (int64_t)(more * sizeof *b)))
+			return false;
+		set->cap += more;
+		set->at = realloc(set->at, set->cap * sizeof *b);
+		if (!set->at)
+			fatal(EXIT_MEMORY, "out of memory");
+	}
+	set->at[set->n++] = *b;
+	return true;
+}
 
 /* ---- strided sets ---- */
 
@@ -61,13 +82,13 @@ strided_distinct(const Strided *a)
 	return true;
 }
 
-static bool
-meet(const Strided *a, const Strided *b, int *steps)
+bool
+strided_meet(const Strided *a, const Strided *b, PlanCost *cost)
 {
 	int64_t a_end = strided_end(a), b_end = strided_end(b);
 	if (a_end <= b->base || b_end <= a->base)
 		return false;
-	if ((!a->nd && !b->nd) || ++*steps > STEPS_MAX)
+	if (!spend(cost, MEET_STEPS) || (!a->nd && !b->nd))
 		return true;
 	/* go through the outer axis with the longer stride */
 	if (!a->nd || (b->nd && b->s[b->nd - 1] > a->s[a->nd - 1])) {
@@ -85,18 +106,12 @@ meet(const Strided *a, const Strided *b, int *steps)
 	int64_t to = min64(n, (b_end - 1 - a->base) / s + 1);
 	for (int64_t i = from; i < to; i++) {
 		inner.base = a->base + i * s;
-		if (meet(&inner, b, steps))
+		if (strided_meet(&inner, b, cost))
 			return true;
 	}
 	return false;
 }
 
-bool
-strided_meet(const Strided *a, const Strided *b)
-{
-	int steps = 0;
-	return meet(a, b, &steps);
-}
 
 /* ---- frames ---- */
 
@@ -124,14 +139,15 @@ frame_make(Frame *f, int64_t *stride, size_t n, int64_t bytes)
 }
 
 static bool
-convert_inside(const Frame *f, const Strided *a, size_t limit, BoxList *out);
+convert_inside(const Frame *f, const Strided *a, size_t limit, BoxList *out,
+	PlanCost *cost);
 
 /* What an axis (`source`, -1: the run) covers when it goes over the edge of a
  * digit: up to the edge, whole rounds, and the rest.  `at`: the digit; `count`:
  * how many of its steps there are. */
 static bool
 convert_over_edge(const Frame *f, const Strided *a, int i, int source, int64_t at,
-	int64_t count, size_t limit, BoxList *out)
+	int64_t count, size_t limit, BoxList *out, PlanCost *cost)
 {
 	int64_t unit = f->d[i] / (source < 0 ? 1 : a->s[source]);
 	Strided part = *a;
@@ -142,7 +158,7 @@ convert_over_edge(const Frame *f, const Strided *a, int i, int source, int64_t a
 			part.run = n * unit;
 		else
 			part.n[source] = n * unit;
-		if (!convert_inside(f, &part, limit, out))
+		if (!convert_inside(f, &part, limit, out, cost))
 			return false;
 		part.base += n * f->d[i];
 		count -= n;
@@ -154,7 +170,7 @@ convert_over_edge(const Frame *f, const Strided *a, int i, int source, int64_t a
 /* A box for each index of an axis that does not fit the frame. */
 static bool
 convert_singly(const Frame *f, const Strided *a, int odd, size_t limit,
-	BoxList *out)
+	BoxList *out, PlanCost *cost)
 {
 	Strided one = *a;
 	size_t behind = (size_t)(a->nd - odd - 1);
@@ -163,7 +179,7 @@ convert_singly(const Frame *f, const Strided *a, int odd, size_t limit,
 	one.nd--;
 	for (int64_t i = 0; i < a->n[odd]; i++) {
 		one.base = a->base + i * a->s[odd];
-		if (!convert_inside(f, &one, limit, out))
+		if (!convert_inside(f, &one, limit, out, cost))
 			return false;
 	}
 	return true;
@@ -172,8 +188,11 @@ convert_singly(const Frame *f, const Strided *a, int odd, size_t limit,
 /* `a` lies inside the buffer.  Digit by digit upwards; the run is the axis of
  * stride 1. */
 static bool
-convert_inside(const Frame *f, const Strided *a, size_t limit, BoxList *out)
+convert_inside(const Frame *f, const Strided *a, size_t limit, BoxList *out,
+	PlanCost *cost)
 {
+	if (!spend(cost, CONVERT_STEPS))
+		return false;
 	int64_t digit[DIGITS], rest = a->base;
 	for (int i = f->k; i--;) {
 		digit[i] = rest / f->d[i];
@@ -200,32 +219,31 @@ convert_inside(const Frame *f, const Strided *a, size_t limit, BoxList *out)
 			carry /= f->r[i];
 		} else {
 			return convert_over_edge(f, a, i, source, digit[i], carry,
-				limit, out);
+				limit, out, cost);
 		}
 	}
 	if (next < a->nd || carry > 1)
 		return convert_singly(f, a, next < a->nd ? next : a->nd - 1, limit,
-			out);
-	if (out->n >= limit)
-		return false;
-	*vec_push(out) = box;
-	return true;
+			out, cost);
+	return out->n < limit && push_box(out, &box, cost);
 }
 
 bool
 frame_boxes(const Frame *f, const Strided *a, int64_t bytes, size_t limit,
-	BoxList *out)
+	BoxList *out, PlanCost *cost)
 {
 	int64_t end = strided_end(a);
+	if (!spend(cost, CONVERT_STEPS))
+		return false;
 	if (end <= 0 || a->base >= bytes)
 		return true;
 	if (a->base >= 0 && end <= bytes)
-		return convert_inside(f, a, limit, out);
+		return convert_inside(f, a, limit, out, cost);
 	Strided part = *a;
 	if (!a->nd) {
 		part.base = max64(a->base, 0);
 		part.run = min64(end, bytes) - part.base;
-		return convert_inside(f, &part, limit, out);
+		return convert_inside(f, &part, limit, out, cost);
 	}
 	/* halve the outer axis until a part is inside, outside or one run */
 	int outer = a->nd - 1;
@@ -236,7 +254,7 @@ frame_boxes(const Frame *f, const Strided *a, int64_t bytes, size_t limit,
 		part.n[outer] = i ? a->n[outer] - half : half;
 		if (part.n[outer] == 1)
 			part.nd--;
-		if (!frame_boxes(f, &part, bytes, limit, out))
+		if (!frame_boxes(f, &part, bytes, limit, out, cost))
 			return false;
 	}
 	return true;
@@ -300,9 +318,11 @@ box_join(const Frame *f, Box *a, const Box *b)
 }
 
 void
-boxes_add(const Frame *f, BoxList *set, const Box *b)
+boxes_add(const Frame *f, BoxList *set, const Box *b, PlanCost *cost)
 {
 	Box grown = *b;
+	if (!spend(cost, 1 + 2 * (int64_t)set->n))
+		return;
 	for (size_t i = 0; i < set->n; i++)
 		if (box_inside(f, b, &set->at[i]))
 			return;
@@ -311,56 +331,67 @@ boxes_add(const Frame *f, BoxList *set, const Box *b)
 		if (!inside && !box_join(f, &grown, &set->at[i]))
 			continue;
 		set->at[i] = set->at[--set->n];
-		if (!inside)
-			i = set->n;     /* it grew: try all again */
+		if (inside)
+			continue;
+		i = set->n;             /* it grew: try all again */
+		if (!spend(cost, 1 + (int64_t)i))
+			return;
 	}
-	*vec_push(set) = grown;
+	(void)push_box(set, &grown, cost);
 }
 
 /* Appends what is left of `a` without `b` (they meet). */
 static void
-box_without(const Frame *f, Box a, const Box *b, BoxList *out)
+box_without(const Frame *f, Box a, const Box *b, BoxList *out, PlanCost *cost)
 {
 	for (int i = f->k; i--;) {
 		if (a.lo[i] < b->lo[i]) {
 			Box part = a;
 			part.hi[i] = a.lo[i] = b->lo[i];
-			*vec_push(out) = part;
+			(void)push_box(out, &part, cost);
 		}
 		if (a.hi[i] > b->hi[i]) {
 			Box part = a;
 			part.lo[i] = a.hi[i] = b->hi[i];
-			*vec_push(out) = part;
+			(void)push_box(out, &part, cost);
 		}
 	}
 }
 
 void
-boxes_remove(const Frame *f, BoxList *set, const Box *b)
+boxes_remove(const Frame *f, BoxList *set, const Box *b, PlanCost *cost)
 {
+	if (!spend(cost, 1 + (int64_t)set->n))
+		return;
 	for (size_t i = set->n; i--;) {
 		if (!box_meets(f, &set->at[i], b))
 			continue;
 		Box old = set->at[i];
 		set->at[i] = set->at[--set->n];
 		/* the pieces go behind: they do not meet b */
-		box_without(f, old, b, set);
+		box_without(f, old, b, set, cost);
 	}
 }
 
 bool
-boxes_cover(const Frame *f, const BoxList *set, const Box *b, Box *hole)
+boxes_cover(const Frame *f, const BoxList *set, const Box *b, Box *hole,
+	PlanCost *cost)
 {
+	if (!spend(cost, 1 + (int64_t)set->n))
+		return true;
 	for (size_t i = set->n; i--;)
 		if (box_inside(f, b, &set->at[i]))
 			return true;
 	BoxList left = {0};
-	*vec_push(&left) = *b;
-	for (size_t i = 0; i < set->n && left.n; i++)
-		boxes_remove(f, &left, &set->at[i]);
-	bool covered = !left.n;
+	int64_t bytes = cost->bytes;
+	(void)push_box(&left, b, cost);
+	for (size_t i = 0; i < set->n && left.n && !overspent(cost); i++)
+		boxes_remove(f, &left, &set->at[i], cost);
+	bool covered = !left.n || overspent(cost);
 	if (!covered)
 		*hole = left.at[0];
+	if (!overspent(cost))
+		cost->bytes = bytes;    /* they are free again */
 	vec_free(&left);
 	return covered;
 }

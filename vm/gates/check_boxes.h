@@ -6,12 +6,14 @@
  * tensors, slices along any axis and parts along c are then boxes of digits,
  * and what has been written in a buffer is a short list of them.  What does not
  * fit the frame is cut into several boxes, so nothing is approximated.
+ *
+ * What takes longer than its arguments are long is paid from `cost`.  When that
+ * is overspent the functions return early, and what they say means nothing.
  */
 #ifndef SLUICE_CHECK_BOXES_H
 #define SLUICE_CHECK_BOXES_H
 
-#include "ir/base/base.h"
-#include "ir/ops.h"
+#include "vm/gates/budget.h"
 
 enum { DIGITS = 8 };
 
@@ -41,9 +43,8 @@ int64_t strided_end(const Strided *a);
 /* Whether no byte is reached twice (sufficient: each stride at least the span
  * of those below). */
 bool strided_distinct(const Strided *a);
-/* Whether two sets share a byte.  After `STEPS_MAX` steps of looking it says
- * that they do. */
-bool strided_meet(const Strided *a, const Strided *b);
+/* Whether two sets share a byte. */
+bool strided_meet(const Strided *a, const Strided *b, PlanCost *cost);
 
 /* A frame from strides in bytes (any order, any number) for a buffer of
  * `bytes`. */
@@ -51,15 +52,16 @@ void frame_make(Frame *f, int64_t *stride, size_t n, int64_t bytes);
 /* The part of a set that lies in 0 .. bytes, as boxes appended to `out`; false
  * when there would be more than `limit`. */
 bool frame_boxes(const Frame *f, const Strided *a, int64_t bytes, size_t limit,
-	BoxList *out);
+	BoxList *out, PlanCost *cost);
 /* Lowest byte of a box, and the byte behind its highest. */
 int64_t box_first(const Frame *f, const Box *b);
 int64_t box_end(const Frame *f, const Box *b);
 
 bool box_inside(const Frame *f, const Box *a, const Box *b);
-void boxes_add(const Frame *f, BoxList *set, const Box *b);
-void boxes_remove(const Frame *f, BoxList *set, const Box *b);
+void boxes_add(const Frame *f, BoxList *set, const Box *b, PlanCost *cost);
+void boxes_remove(const Frame *f, BoxList *set, const Box *b, PlanCost *cost);
 /* Whether the set covers the box; if not, *hole is a part it does not. */
-bool boxes_cover(const Frame *f, const BoxList *set, const Box *b, Box *hole);
+bool boxes_cover(const Frame *f, const BoxList *set, const Box *b, Box *hole,
+	PlanCost *cost);
 
 #endif

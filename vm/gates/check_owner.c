@@ -11,23 +11,26 @@ static bool
 too_irregular(Check *c, uint32_t buffer)
 {
 	char at[256];
+	if (overspent(&c->cost))
+		return check_cost(c);
 	check_where(c, at, sizeof at);
-	return check_complain(c, C_COST, "%s: the views of buffer '%s' are too "
-		"irregular", at, check_name(c, buffer));
+	return check_complain(c, C_COST, "%s: the views of buffer '%.100s' are too "
+		"irregular: more than %d boxes of bytes", at,
+		check_name(c, buffer), BOXES_MAX);
 }
 
 /* ---- who owns what ---- */
 
 /* The set in the buffer's coordinates, in c->boxes (or `out`). */
 static bool
-to_boxes(const Check *c, uint32_t buffer, const Strided *s, BoxList *out)
+to_boxes(Check *c, uint32_t buffer, const Strided *s, BoxList *out)
 {
 	const PlanBuffer *b = &c->p->buffers[buffer];
 	Strided inside = *s;
 	inside.base -= b->offset;
 	out->n = 0;
 	return frame_boxes(&c->owner[buffer].frame, &inside, b->bytes,
-		BOXES_MAX, out);
+		BOXES_MAX, out, &c->cost);
 }
 
 /* Takes what write `w` covers away from what `buffer` owns. */
@@ -42,18 +45,19 @@ lose(Check *c, uint32_t buffer, const Write *w)
 		int64_t r[PLAN_REGS];
 		for (int i = 0; i < PLAN_REGS; i++)
 			r[i] = w->r[i];
-		(void)check_place(c->p, w->view, r, &place);
+		(void)check_place(c, w->view, r, &place);
 	}
 	if (!to_boxes(c, buffer, &place.bytes, &c->foreign)) {
 		o->owned.n = 0; /* owning less is the safe side */
 		return;
 	}
-	for (size_t i = 0; i < c->foreign.n; i++)
-		boxes_remove(&o->frame, &o->owned, &c->foreign.at[i]);
+	for (size_t i = 0; i < c->foreign.n && !overspent(&c->cost); i++)
+		boxes_remove(&o->frame, &o->owned, &c->foreign.at[i], &c->cost);
 }
 
-bool
-check_meets(const Check *c, const Write *w, uint32_t buffer)
+/* Whether a write meets the place of a buffer. */
+static bool
+meets(const Check *c, const Write *w, uint32_t buffer)
 {
 	const PlanBuffer *b = &c->p->buffers[buffer];
 	return w->first < b->offset + b->bytes && b->offset < w->end;
@@ -66,29 +70,27 @@ lose_to(Check *c, uint32_t buffer, uint32_t other, size_t since)
 {
 	const Owner *o = &c->owner[buffer];
 	size_t at = c->owner[other].last_write;
-	for (; at > since && o->owned.n; at = c->log.at[at - 1].before)
-		if (check_meets(c, &c->log.at[at - 1], buffer))
+	for (; at > since && o->owned.n && spend(&c->cost, 1);
+		at = c->log.at[at - 1].before)
+		if (meets(c, &c->log.at[at - 1], buffer))
 			lose(c, buffer, &c->log.at[at - 1]);
 }
 
 /* Takes away from a buffer what others wrote on its bytes: looks through what is
- * fewer, the log or the buffers.  (The order of the writes does not matter: its
+ * fewer, the log or its neighbours.  (The order of the writes does not matter: its
  * own all came before.) */
 static void
 settle(Check *c, uint32_t buffer)
 {
 	Owner *o = &c->owner[buffer];
-	const PlanBuffer *all = c->p->buffers, *b = &all[buffer];
 	size_t n = c->log.n, since = o->settled;
-	bool by_buffer = n - since > c->p->n_buffers;
-	for (uint32_t i = 0; by_buffer && i < c->p->n_buffers && o->owned.n; i++)
-		if (c->owner[i].last_write > since && i != buffer
-			&& all[i].offset < b->offset + b->bytes
-			&& b->offset < all[i].offset + all[i].bytes)
-			lose_to(c, buffer, i, since);
-	for (size_t i = since; !by_buffer && i < n && o->owned.n; i++) {
+	bool by_buffer = n - since > o->neighbours;
+	if (by_buffer && o->owned.n)
+		near_each(c, buffer, lose_to, since);
+	for (size_t i = since; !by_buffer && i < n && o->owned.n
+		&& spend(&c->cost, 1); i++) {
 		const Write *w = &c->log.at[i];
-		if (w->buffer != buffer && check_meets(c, w, buffer))
+		if (w->buffer != buffer && meets(c, w, buffer))
 			lose(c, buffer, w);
 	}
 	o->settled = n;
@@ -147,8 +149,9 @@ check_read(Check *c, uint32_t buffer, const Strided *bytes, bool at_end)
 	settle(c, buffer);
 	if (!to_boxes(c, buffer, bytes, &c->boxes))
 		return too_irregular(c, buffer);
-	for (size_t i = 0; i < c->boxes.n; i++)
-		if (!boxes_cover(&o->frame, &o->owned, &c->boxes.at[i], &hole))
+	for (size_t i = 0; i < c->boxes.n && !overspent(&c->cost); i++)
+		if (!boxes_cover(&o->frame, &o->owned, &c->boxes.at[i], &hole,
+			&c->cost))
 			return complain_hole(c, buffer, &hole, at_end);
 	return true;
 }
@@ -157,12 +160,11 @@ check_read(Check *c, uint32_t buffer, const Strided *bytes, bool at_end)
 static void
 cut_log(Check *c)
 {
-	for (uint32_t i = 0; i < c->p->n_buffers; i++)
+	for (uint32_t i = 0; i < c->p->n_buffers && spend(&c->cost, 1); i++)
 		settle(c, i);
 	for (uint32_t i = 0; i < c->p->n_buffers; i++)
 		c->owner[i].settled = c->owner[i].last_write = 0;
-	c->log.n = c->step_log = 0;
-	c->log_cut = true;
+	c->log.n = 0;
 }
 
 static void
@@ -171,10 +173,15 @@ log_write(Check *c, Write w)
 	for (int i = 0; i < PLAN_REGS; i++)
 		w.r[i] = (uint32_t)c->r[i];
 	w.before = c->owner[w.buffer].last_write;
+	if (c->log.n == c->log.cap && !spend_bytes(&c->cost,
+		(int64_t)sizeof w * max64((int64_t)c->log.cap, 8)))
+		return;
 	*vec_push(&c->log) = w;
 	c->owner[w.buffer].last_write = c->log.n;
 	c->owner[w.buffer].ever = true;
 	c->peak = max64(c->peak, w.end);
+	if (w.view == PLAN_NONE || !c->by_step[w.view])
+		steps_saw(c, w.first, w.end, true);
 }
 
 /* Whether the bytes are free of loads under way: those may be written at any
@@ -184,14 +191,15 @@ static bool
 apart_from_loads(Check *c, uint32_t buffer, const Strided *bytes)
 {
 	int64_t end = strided_end(bytes);
-	for (size_t i = 0; i < c->loading.n; i++) {
-		uint32_t weight = c->loading.at[i];
-		const PlanBuffer *b = &c->p->buffers[weight];
-		Strided whole = {.base = b->offset, .run = b->bytes};
+	for (size_t i = 0; i < c->loading.n && spend(&c->cost, 1); i++) {
+		const Loading *l = &c->loading.at[i];
+		uint32_t weight = l->buffer;
 		char at[256];
-		if (!c->owner[weight].loading || end <= b->offset
-			|| bytes->base >= b->offset + b->bytes
-			|| !strided_meet(bytes, &whole))
+		if (end <= l->first || bytes->base >= l->end
+			|| !c->owner[weight].loading)
+			continue;
+		Strided whole = {.base = l->first, .run = l->end - l->first};
+		if (!strided_meet(bytes, &whole, &c->cost))
 			continue;
 		check_where(c, at, sizeof at);
 		return check_complain(c, C_LOAD, "%s writes '%.60s' over weight "
@@ -209,14 +217,15 @@ check_write(Check *c, uint32_t buffer, uint32_t view, const Strided *bytes)
 		return false;
 	if (!to_boxes(c, buffer, bytes, &c->boxes))
 		return too_irregular(c, buffer);
-	if (c->boxes.n == 1)            /* written as a whole again */
+	if (c->boxes.n == 1 && spend(&c->cost, (int64_t)o->owned.n))
+		/* written as a whole again */
 		for (size_t i = o->owned.n; i--;)
 			if (box_inside(&o->frame, &o->owned.at[i],
 				&c->boxes.at[0]))
 				o->owned.at[i] = o->owned.at[--o->owned.n];
 	settle(c, buffer);
-	for (size_t i = 0; i < c->boxes.n; i++)
-		boxes_add(&o->frame, &o->owned, &c->boxes.at[i]);
+	for (size_t i = 0; i < c->boxes.n && !overspent(&c->cost); i++)
+		boxes_add(&o->frame, &o->owned, &c->boxes.at[i], &c->cost);
 	if (o->owned.n > BOXES_MAX)
 		return too_irregular(c, buffer);
 	log_write(c, (Write){.first = bytes->base, .end = strided_end(bytes),

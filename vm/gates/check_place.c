@@ -6,11 +6,6 @@
 
 #include <stdlib.h>
 
-/* `make mutate` builds without each check in turn. */
-#ifndef SLUICE_DROP_CHECK
-#define SLUICE_DROP_CHECK 0
-#endif
-
 /* ---- complaints ---- */
 
 char *
@@ -45,6 +40,9 @@ check_complain(Check *c, CheckId id, const char *fmt, ...)
 #include "vm/gates/check.def"
 	};
 	va_list ap;
+	/* what was found out after the budget was spent means nothing */
+	if (overspent(&c->cost) && id != C_COST)
+		return check_cost(c);
 	if (id == SLUICE_DROP_CHECK)
 		return true;
 	int at = snprintf(c->e->text, sizeof c->e->text, "C%d %s: ", (int)id,
@@ -54,6 +52,19 @@ check_complain(Check *c, CheckId id, const char *fmt, ...)
 	va_end(ap);
 	c->failed = true;
 	return false;
+}
+
+bool
+check_cost(Check *c)
+{
+	char at[256], bytes[32];
+	check_where(c, at, sizeof at);
+	if (c->cost.bytes > PLAN_BYTES_MAX)
+		return check_complain(c, C_COST, "%s: to prove the program takes "
+			"tables of more than %s", at,
+			format_bytes(bytes, PLAN_BYTES_MAX));
+	return check_complain(c, C_COST, "%s: to prove the program takes more than "
+		"%lld steps", at, (long long)PLAN_STEPS_MAX);
 }
 
 const char *
@@ -139,8 +150,9 @@ check_numbers(Check *c)
 /* ---- views ---- */
 
 bool
-check_place(const Plan *p, uint32_t view, const int64_t *r, Place *out)
+check_place(Check *c, uint32_t view, const int64_t *r, Place *out)
 {
+	const Plan *p = c->p;
 	const PlanView *v = &p->views[view];
 	const PlanBuffer *b = &p->buffers[v->buffer];
 	int64_t size = dtype_bytes((DType)b->dtype), at = v->base, part;
@@ -149,6 +161,7 @@ check_place(const Plan *p, uint32_t view, const int64_t *r, Place *out)
 	out->empty = out->repeats = false;
 	out->bytes.nd = 0;
 	out->bytes.run = size;
+	spend(&c->cost, VIEW_STEPS + AXIS_STEPS * (int64_t)v->ndim);
 	for (uint32_t i = v->ndim; i--;) {
 		const PlanDim *d = &p->dims[v->first_dim + i];
 		int64_t lo = clamp64(affine_at(&d->lo, r), 0, d->extent);
@@ -178,7 +191,7 @@ check_view(Check *c, uint32_t view, Place *out)
 {
 	const PlanView *v = &c->p->views[view];
 	const PlanBuffer *b = &c->p->buffers[v->buffer];
-	bool sound = check_place(c->p, view, c->r, out);
+	bool sound = check_place(c, view, c->r, out);
 	if (sound && out->empty)
 		return true;
 	if (!sound || out->first < b->offset || out->end > b->offset + b->bytes) {
@@ -195,11 +208,12 @@ check_view(Check *c, uint32_t view, Place *out)
 }
 
 bool
-check_same(const Check *c, const Place *a, const Place *b)
+check_same(Check *c, const Place *a, const Place *b)
 {
 	const Plan *p = c->p;
 	const PlanView *x = &p->views[a->view], *y = &p->views[b->view];
 	int64_t n[AXIS_MAX], s[AXIS_MAX];
+	spend(&c->cost, AXIS_STEPS * (int64_t)(x->ndim + y->ndim));
 	if (dtype_bytes((DType)p->buffers[x->buffer].dtype)
 		!= dtype_bytes((DType)p->buffers[y->buffer].dtype)
 		|| a->first != b->first || a->end != b->end
@@ -231,30 +245,46 @@ check_same(const Check *c, const Place *a, const Place *b)
 	return true;
 }
 
-void
+/* The strides of the buffer's views, each once. */
+typedef Vec(int64_t) StrideList;
+
+static void
+add_strides(Check *c, const PlanView *v, StrideList *to)
+{
+	int64_t size = dtype_bytes((DType)c->p->buffers[v->buffer].dtype);
+	for (uint32_t k = 0; k < v->ndim; k++) {
+		const PlanDim *d = &c->p->dims[v->first_dim + k];
+		int64_t stride = d->stride * size;
+		bool known = d->extent < 2 || stride <= size;
+		for (size_t s = 0; s < to->n && !known; s++)
+			known = to->at[s] == stride;
+		if (!spend(&c->cost, 1 + (int64_t)to->n))
+			return;
+		if (known)
+			continue;
+		if (to->n == to->cap && !spend_bytes(&c->cost,
+			(int64_t)sizeof stride * max64((int64_t)to->cap, 8)))
+			return;
+		*vec_push(to) = stride;
+	}
+}
+
+bool
 check_frames(Check *c)
 {
 	const Plan *p = c->p;
-	Vec(int64_t) *strides = calloc(p->n_buffers + 1, sizeof *strides);
+	if (!spend_bytes(&c->cost, (int64_t)sizeof(StrideList) * p->n_buffers))
+		return check_cost(c) && false;
+	StrideList *strides = calloc((size_t)p->n_buffers + 1, sizeof *strides);
 	if (!strides)
 		fatal(EXIT_MEMORY, "out of memory");
-	for (uint32_t i = 0; i < p->n_views; i++) {
-		const PlanView *v = &p->views[i];
-		int64_t size = dtype_bytes((DType)p->buffers[v->buffer].dtype);
-		for (uint32_t k = 0; k < v->ndim; k++) {
-			const PlanDim *d = &p->dims[v->first_dim + k];
-			int64_t stride = d->stride * size;
-			bool known = d->extent < 2 || stride <= size;
-			for (size_t s = 0; s < strides[v->buffer].n; s++)
-				known |= strides[v->buffer].at[s] == stride;
-			if (!known)
-				*vec_push(&strides[v->buffer]) = stride;
-		}
-	}
+	for (uint32_t i = 0; i < p->n_views && !overspent(&c->cost); i++)
+		add_strides(c, &p->views[i], &strides[p->views[i].buffer]);
 	for (uint32_t i = 0; i < p->n_buffers; i++) {
 		frame_make(&c->owner[i].frame, strides[i].at, strides[i].n,
 			p->buffers[i].bytes);
 		vec_free(&strides[i]);
 	}
 	free(strides);
+	return !overspent(&c->cost) || (check_cost(c) && false);
 }

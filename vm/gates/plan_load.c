@@ -5,8 +5,9 @@ Plan *
 plan_load(Arena *a, const char *path, bool unchecked, PlanError *e, int *code)
 {
 	Plan *p = plan_read(a, path, e, code);
-	if (!p || (plan_verify(p, e)
-		&& (unchecked || plan_check(p, e, NULL))))
+	CheckStats stats = {0};
+	if (!p || (plan_verify(p, e, &stats)
+		&& (unchecked || plan_check(p, e, &stats))))
 		return p;
 	*code = EXIT_PLAN;
 	return NULL;

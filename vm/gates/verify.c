@@ -14,6 +14,10 @@
 
 #include <string.h>
 
+/* What is spent on a part of an operand, an axis of it, an iteration that a window
+ * is compared in. */
+enum { PART_STEPS = 16, AXIS_STEPS = 8, WINDOW_STEPS = 16 };
+
 /* ---- ranges over all iterations ---- */
 
 int64_t
@@ -119,6 +123,13 @@ arg_channels(const Arg *x)
 	return n;
 }
 
+static bool
+refuse_cost(const Verify *v)
+{
+	return refuse(v, "to check the program takes more than %lld steps",
+		(long long)PLAN_STEPS_MAX);
+}
+
 /* ---- windows, iteration by iteration ---- */
 
 /* Advances r to the next iteration of the registers in `used`. */
@@ -162,8 +173,8 @@ check_window(Verify *v, int operand, const PlanDim *x, const PlanDim *y)
 		for (int i = 0; i < PLAN_REGS; i++)
 			used[i] |= ends[k]->step[i] && v->count[i];
 	do {
-		if (v->budget-- <= 0)
-			return refuse(v, "too many iterations to look at");
+		if (!spend(&v->cost, WINDOW_STEPS))
+			return refuse_cost(v);
 		if (!window_covered(v, x, y, r))
 			return refuse(v, "operand %d lacks indices of axis %d "
 				"that the result's window needs (r0=%lld r1=%lld "
@@ -222,6 +233,9 @@ take_part(Verify *v, int operand, uint32_t view, Part *x)
 	const PlanBuffer *b = &v->p->buffers[pv->buffer];
 	*x = (Part){.view = pv, .dtype = (DType)b->dtype,
 		.role = (BufferRole)b->role};
+	/* each axis is looked at some times, and with each other axis */
+	if (!spend(&v->cost, PART_STEPS + pv->ndim * (AXIS_STEPS + pv->ndim)))
+		return refuse_cost(v);
 	for (uint32_t i = 0; i < pv->ndim; i++) {
 		const PlanDim *d = &v->p->dims[pv->first_dim + i];
 		x->dim[d->axis] = d;
@@ -433,6 +447,8 @@ verify_code(Verify *v)
 		const PlanInsn *in = &p->code[w.pc];
 		v->insn = w.pc;
 		v->in = in;
+		if (!spend(&v->cost, 1))
+			return refuse_cost(v);
 		if (in->op >= CTL_BASE)
 			continue;
 		for (int i = 0; i < PLAN_REGS; i++)
@@ -472,15 +488,20 @@ verify_target(const Plan *p, const Target *t, PlanError *e)
 }
 
 bool
-plan_verify(const Plan *p, PlanError *e)
+plan_verify(const Plan *p, PlanError *e, CheckStats *stats)
 {
 	const Target *target = target_find(p->strings + p->head.target);
 	if (!verify_target(p, target, e))
 		return false;
 	Arena a = {0};
 	Verify v = {.p = p, .target = target, .e = e,
-		.weight_of = find_weights(p, &a), .budget = WINDOWS_MAX};
+		.weight_of = find_weights(p, &a)};
+	if (stats)
+		v.cost = stats->cost;
+	spend_bytes(&v.cost, (int64_t)sizeof *v.weight_of * p->n_buffers);
 	bool ok = verify_code(&v);
+	if (stats)
+		stats->cost = v.cost;
 	arena_free(&a);
 	return ok;
 }

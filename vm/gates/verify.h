@@ -7,9 +7,9 @@
 #ifndef SLUICE_VERIFY_H
 #define SLUICE_VERIFY_H
 
-#include "vm/plan/format.h"
-#include "vm/gates/gates.h"
 #include "kernels/target.h"
+#include "vm/gates/budget.h"
+#include "vm/plan/format.h"
 
 /* One view of an operand; axes that it lacks have no dim. */
 typedef struct Part {
@@ -31,7 +31,7 @@ typedef struct Verify {
 	PlanError *e;
 	const uint32_t *weight_of;      /* by buffer: index of the weight that
 	                                   it holds, PLAN_NONE */
-	int64_t budget;         /* iterations that may still be looked at */
+	PlanCost cost;
 	int64_t count[PLAN_REGS];       /* iterations of the open loop over the
 	                                   register, 0: none is open */
 	/* the current instruction */

@@ -68,7 +68,6 @@ _Static_assert(sizeof(PlanFile) == 232 + 24 * SECTION_COUNT, "no padding");
 enum {
 	LOOP_MAX = 1 << 24,     /* iterations of one loop */
 	WORK_MAX = 1 << 26,     /* instructions of a run, loops unrolled */
-	WINDOWS_MAX = 1 << 22,  /* iterations of windows that gate 2 looks at */
 	STEPS_MAX = 1 << 20,
 	STAGES = 4,             /* of a graph's node */
 };
