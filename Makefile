@@ -214,7 +214,9 @@ mutate-cuda: $(CUDA_TESTS)
 	$(V)BUILD=$(BUILD) NVCC="$(NVCC)" CXX="$(CXX) -std=c++17 -ffp-contract=off -w" \
 		CC="$(CC) $(CFLAGS)" OBJECTS="$(SHIM_OBJ) $(LIB_OBJ)" \
 		LIBS="$(LDLIBS) -lstdc++" sh tests/kernels/cuda/mutants.sh
-check: $(BUILD)/sluice $(TESTS) $(TOOLS) $(FAKE_DRIVER)
+# (The fuzz targets are compiled, so that they do not rot where there is no clang.)
+check: $(BUILD)/sluice $(TESTS) $(TOOLS) $(FAKE_DRIVER) \
+	$(FUZZ:%=$(BUILD)/tests/fuzz/fuzz_%.o)
 	$(V)BUILD=$(BUILD) sh tests/run.sh $(T)
 
 # The same tests under AddressSanitizer and UndefinedBehaviorSanitizer, whose

@@ -11,8 +11,10 @@
  */
 #include "compiler/compiler.h"
 #include "compiler/explain/dot.h"
+#include "compiler/explain/summary.h"
 #include "vm/plan/format.h"
 #include "vm/gates/gates.h"
+#include "vm/vm.h"
 
 #include <stdlib.h>
 #include <string.h>
