@@ -124,8 +124,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!nowhere && !(nowhere = fopen("/dev/null", "w")))
 		abort();
 	Plan *p = file ? plan_parse(&a, file, sealed, &e) : NULL;
-	if (p)
+	if (p) {
 		plan_print(p, nowhere);
+		plan_print_json(p, nowhere);
+	}
 	if (p && plan_verify(p, &e, NULL) && plan_check(p, &e, &stats)) {
 		summary_print_json(p, nowhere);
 		dot_memory(p, nowhere);
