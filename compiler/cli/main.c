@@ -22,6 +22,11 @@ main(int argc, char **argv)
 		args_help(argc < 2 ? stderr : stdout);
 		return argc < 2 ? EXIT_USAGE : EXIT_OK;
 	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("sluice " SLUICE_VERSION);
+		out_stdout_done();
+		return EXIT_OK;
+	}
 	/* a limit on file sizes is an error like a full disk, not a death */
 	signal(SIGXFSZ, SIG_IGN);
 	interrupts_begin();

@@ -64,7 +64,7 @@ int job_fill(Arena *a, const Job *job, const Plan *p, Vm *vm, JobInputs *in,
 /* The plan's input of this name, or NULL. */
 const PlanPort *job_port(const Plan *p, const char *name);
 
-/* Without ffmpeg an MP4 becomes a Y4M file of its name: said before the work,
+/* Without ffmpeg an MP4 or WebM becomes a Y4M file of its name: said before the work,
  * unless `quiet`. */
 void outputs_settle(Arena *a, RunFile *r, bool quiet);
 /* Whether every output could be written: found out before the work. */

@@ -52,14 +52,14 @@ folder_writable(const char *path, char *err)
 void
 outputs_settle(Arena *a, RunFile *r, bool quiet)
 {
-	bool possible = mp4_possible();
+	bool possible = ffmpeg_possible();
 	for (size_t i = 0; i < r->n_output && !possible; i++) {
 		OutputFile *o = &r->output[i];
-		if (o->kind != OUTPUT_MP4)
+		if (o->kind != OUTPUT_MP4 && o->kind != OUTPUT_WEBM)
 			continue;
-		/* it ends in ".mp4" */
+		/* it ends in ".mp4" or ".webm" */
 		const char *raw = arena_printf(a, "%.*s.y4m",
-			(int)strlen(o->path) - 4, o->path);
+			(int)(strrchr(o->path, '.') - o->path), o->path);
 		if (!quiet)
 			warn("there is no ffmpeg: %s will be written instead of "
 				"%s", raw, o->path);
@@ -87,6 +87,54 @@ job_writable(const Job *job, char *err)
 	return EXIT_OK;
 }
 
+/* ---- what made the video ---- */
+
+/* Those of the settings that belong to what a clip begins with. */
+static size_t
+begin_notes(Arena *a, const Job *job, Note *note)
+{
+	const RunFile *r = job->run;
+	size_t n = 0;
+	if (job->picture) {
+		note[n++] = (Note){"image", r->image ? r->image : ""};
+		note[n++] = (Note){"motion_bucket", arena_printf(a, "%g",
+			r->motion_bucket)};
+		note[n++] = (Note){"noise_aug", arena_printf(a, "%g",
+			r->noise_aug)};
+		note[n++] = (Note){"min_guidance", arena_printf(a, "%g",
+			r->min_guidance)};
+		note[n++] = (Note){"max_guidance", arena_printf(a, "%g",
+			r->max_guidance)};
+		note[n++] = (Note){"fps", arena_printf(a, "%g", job->fps)};
+		return n;
+	}
+	note[n++] = (Note){"prompt", r->prompt};
+	note[n++] = (Note){"negative_prompt", r->negative_prompt};
+	note[n++] = (Note){"guidance", arena_printf(a, "%g", r->guidance)};
+	return n;
+}
+
+/* All notes, from the arena; returns how many. */
+static size_t
+make_notes(Arena *a, const Job *job, const Plan *p, Note **out)
+{
+	const RunFile *r = job->run;
+	Note *note = arena_array(a, 16, sizeof *note);
+	size_t n = 0;
+	note[n++] = (Note){"Software", "Sluice " SLUICE_VERSION};
+	n += begin_notes(a, job, note + n);
+	note[n++] = (Note){"seed", arena_printf(a, "%lld", (long long)r->seed)};
+	note[n++] = (Note){"noise", r->noise ? r->noise : "by seed"};
+	note[n++] = (Note){"steps", arena_printf(a, "%lld",
+		(long long)r->steps)};
+	note[n++] = (Note){"scheduler", job->scheduler};
+	note[n++] = (Note){"dtype", dtype_name(r->dtype)};
+	note[n++] = (Note){"plan", arena_printf(a, "%016llx",
+		(unsigned long long)plan_hash(p))};
+	*out = note;
+	return n;
+}
+
 /* ---- after it ---- */
 
 /* An output as f32, from the arena; NULL: there is none of this name. */
@@ -104,12 +152,14 @@ as_floats(Arena *a, Vm *vm, const char *name, const PlanPort **port)
 }
 
 static int
-write_tensors(Arena *a, const Plan *p, Vm *vm, const char *path, char *err)
+write_tensors(Arena *a, const Job *job, const Plan *p, Vm *vm,
+	const char *path, char *err)
 {
 	static const char *const names[] = {"frames", "latent", "latents"};
 	TensorOut out[COUNT_OF(names)];
-	size_t n = 0;
-	for (size_t i = 0; i < COUNT_OF(names); i++) {
+	Note *note;
+	size_t n = 0, n_note = make_notes(a, job, p, &note);
+	for (size_t i = 0; i < COUNT_OF(names) - !job->run->keep_latents; i++) {
 		const PlanPort *port;
 		const float *x = as_floats(a, vm, names[i], &port);
 		if (!x)
@@ -119,7 +169,7 @@ write_tensors(Arena *a, const Plan *p, Vm *vm, const char *path, char *err)
 				"eight axes", names[i]);
 		out[n++].dtype = DT_F32;
 	}
-	return tensors_write(path, out, n, err);
+	return tensors_write_noted(path, out, n, note, n_note, err);
 }
 
 /* The plan's output `frames` as bytes. */
@@ -144,28 +194,6 @@ make_video(Arena *a, const Job *job, Vm *vm, Video *v, char *err)
 	return EXIT_OK;
 }
 
-/* What made the pictures, for those formats that can tell. */
-static void
-add_notes(Arena *a, const Job *job, Video *v)
-{
-	const RunFile *r = job->run;
-	const Note notes[] = {
-		{"Software", "Sluice"},
-		{"prompt", r->prompt},
-		{"negative_prompt", r->negative_prompt},
-		{"seed", arena_printf(a, "%lld", (long long)r->seed)},
-		{"noise", r->noise ? r->noise : "by seed"},
-		{"steps", arena_printf(a, "%lld", (long long)r->steps)},
-		{"guidance", arena_printf(a, "%g", r->guidance)},
-		{"scheduler", job->scheduler},
-		{"dtype", dtype_name(r->dtype)},
-	};
-	Note *kept = arena_array(a, COUNT_OF(notes), sizeof *kept);
-	memcpy(kept, notes, sizeof notes);
-	v->notes = kept;
-	v->n_notes = COUNT_OF(notes);
-}
-
 static int
 write_video(const OutputFile *o, const Video *v, char *err)
 {
@@ -174,8 +202,14 @@ write_video(const OutputFile *o, const Video *v, char *err)
 	case OUTPUT_GIF:
 		ok = gif_write(o->path, v, err);
 		break;
+	case OUTPUT_WEBP:
+		ok = webp_write(o->path, v, err);
+		break;
 	case OUTPUT_MP4:
-		ok = mp4_write(o->path, v, err);
+		ok = ffmpeg_write(o->path, v, FFMPEG_MP4, err);
+		break;
+	case OUTPUT_WEBM:
+		ok = ffmpeg_write(o->path, v, FFMPEG_WEBM, err);
 		break;
 	case OUTPUT_Y4M:
 		ok = y4m_write(o->path, v, err);
@@ -198,13 +232,16 @@ job_write(Arena *a, const Job *job, const Plan *p, Vm *vm, char *err)
 	/* the tensors first: pictures can be made from them again */
 	for (size_t i = 0; i < r->n_output && !code; i++)
 		if (r->output[i].kind == OUTPUT_TENSORS)
-			code = write_tensors(a, p, vm, r->output[i].path, err);
+			code = write_tensors(a, job, p, vm,
+				r->output[i].path, err);
 	for (size_t i = 0; i < r->n_output && !code; i++) {
 		if (r->output[i].kind == OUTPUT_TENSORS)
 			continue;
 		if (!v.rgb) {
+			Note *note;
 			code = make_video(a, job, vm, &v, err);
-			add_notes(a, job, &v);
+			v.n_notes = make_notes(a, job, p, &note);
+			v.notes = note;
 		}
 		if (!code)
 			code = write_video(&r->output[i], &v, err);

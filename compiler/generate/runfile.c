@@ -305,8 +305,10 @@ static bool
 add_output(Loader *l, const Yaml *y)
 {
 	static const struct { const char *suffix; OutputKind kind; } kinds[] = {
-		{".gif", OUTPUT_GIF}, {".mp4", OUTPUT_MP4}, {".y4m", OUTPUT_Y4M},
-		{".safetensors", OUTPUT_TENSORS}, {"/", OUTPUT_PNG},
+		{".gif", OUTPUT_GIF}, {".webp", OUTPUT_WEBP},
+		{".mp4", OUTPUT_MP4}, {".webm", OUTPUT_WEBM},
+		{".y4m", OUTPUT_Y4M}, {".safetensors", OUTPUT_TENSORS},
+		{"/", OUTPUT_PNG},
 	};
 	struct stat st;
 	OutputFile *o = &l->run->output[l->run->n_output++];
@@ -326,8 +328,8 @@ add_output(Loader *l, const Yaml *y)
 		o->kind = S_ISDIR(st.st_mode) ? OUTPUT_PNG : OUTPUT_TENSORS;
 		return true;
 	}
-	return FAIL(l, y, "'%.100s': an output ends in .gif .mp4 .y4m "
-		".safetensors, or in / for PNG frames", y->text);
+	return FAIL(l, y, "'%.100s': an output ends in .gif .webp .mp4 "
+		".webm .y4m .safetensors, or in / for PNG frames", y->text);
 }
 
 static bool

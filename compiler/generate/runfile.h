@@ -12,7 +12,8 @@
 enum { RUNFILE_ERR = 8192 };    /* bytes behind every `err` here */
 
 typedef enum OutputKind {
-	OUTPUT_GIF, OUTPUT_MP4, OUTPUT_Y4M, OUTPUT_PNG, OUTPUT_TENSORS
+	OUTPUT_GIF, OUTPUT_WEBP, OUTPUT_MP4, OUTPUT_WEBM, OUTPUT_Y4M, OUTPUT_PNG,
+	OUTPUT_TENSORS
 } OutputKind;
 
 typedef struct OutputFile {

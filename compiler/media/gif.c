@@ -8,7 +8,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { UNCHANGED = PALETTE_MAX };       /* index of the transparent colour */
+enum {
+	UNCHANGED = PALETTE_MAX,        /* index of the transparent colour */
+	NOTES_MAX = 64 << 10,
+};
 
 uint8_t *
 video_bytes(Arena *a, const float *x, int64_t n)
@@ -34,6 +37,13 @@ put_loop(GifFileType *gif)
 		&& EGifPutExtensionBlock(gif, 11, "NETSCAPE2.0") == GIF_OK
 		&& EGifPutExtensionBlock(gif, sizeof times, times) == GIF_OK
 		&& EGifPutExtensionTrailer(gif) == GIF_OK;
+}
+
+static bool
+put_notes(GifFileType *gif, const Video *v, Arena *a)
+{
+	return !v->n_notes || EGifPutComment(gif, notes_text(a, v, NOTES_MAX))
+		== GIF_OK;
 }
 
 /* Hundredths of a second that frame i is shown; viewers do not honour less
@@ -89,7 +99,8 @@ put_all(GifFileType *gif, const Video *v, Arena *a)
 		fatal(EXIT_MEMORY, "out of memory");
 	EGifSetGifVersion(gif, true);
 	bool ok = EGifPutScreenDesc(gif, (int)v->width, (int)v->height, 8, 0, map)
-		== GIF_OK && (v->frames == 1 || put_loop(gif));
+		== GIF_OK && (v->frames == 1 || put_loop(gif))
+		&& put_notes(gif, v, a);
 	for (int64_t i = 0; i < v->frames && ok; i++) {
 		uint8_t *shown = arena_alloc(a, (size_t)pixels);
 		palette_map(p, v->rgb + 3 * pixels * i, v->height, v->width,

@@ -1,5 +1,5 @@
 /* media.h - pictures and videos from and to files: PNG, JPEG and WebP in; GIF,
- * PNG frames, Y4M, MP4 out.
+ * PNG frames, animated WebP, Y4M, MP4 and WebM out.
  *
  * Every writer leaves either the whole output or none: on failure it returns
  * false with the reason in `err` (256 bytes), and an older file is intact.
@@ -9,16 +9,11 @@
 
 #include "ir/base/base.h"
 
-/* A line of text that goes along with the pictures, where the format can. */
-typedef struct Note {
-	const char *key, *text;
-} Note;
-
 typedef struct Video {
 	const uint8_t *rgb;     /* [frames, height, width, 3] */
 	int64_t frames, height, width;
 	double fps;
-	const Note *notes;
+	const Note *notes;      /* go along, in all formats but Y4M */
 	size_t n_notes;
 } Video;
 
@@ -29,11 +24,27 @@ uint8_t *video_bytes(Arena *a, const float *x, int64_t n);
 bool gif_write(const char *path, const Video *v, char *err);
 /* png.c: FOLDER/0000.png and so on; the folder is made if it is missing. */
 bool png_write(const char *folder, const Video *v, char *err);
+/* webp.c: an animation that loops; one frame is a still picture. */
+bool webp_write(const char *path, const Video *v, char *err);
 /* y4m.c: raw video, 4:4:4. */
 bool y4m_write(const char *path, const Video *v, char *err);
-/* y4m.c: the same through ffmpeg, and whether there is one. */
-bool mp4_possible(void);
-bool mp4_write(const char *path, const Video *v, char *err);
+/* The same to an open stream; false with errno set when a write failed. */
+bool y4m_put(FILE *f, const Video *v);
+/* ffmpeg's name of the matrix that Y4M's colours are made with. */
+const char *y4m_matrix(const Video *v);
+
+/* ffmpeg.c: whether there is an ffmpeg, and files that it makes. */
+typedef enum FfmpegFormat {
+	FFMPEG_MP4, FFMPEG_WEBM
+} FfmpegFormat;
+bool ffmpeg_possible(void);
+bool ffmpeg_write(const char *path, const Video *v, FfmpegFormat format,
+	char *err);
+
+/* notes.c: the notes as text, "key: value" a line, at most `limit` bytes; as an
+ * XMP packet. */
+const char *notes_text(Arena *a, const Video *v, size_t limit);
+const char *notes_xmp(Arena *a, const Video *v);
 
 /* ---- pictures in: read.c, resize.c ---- */
 typedef struct Picture {

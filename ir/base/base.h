@@ -30,6 +30,15 @@ enum {
 	EXIT_INTERRUPTED = 130,
 };
 
+/* Of the program: `sluice --version`, and what its outputs say. */
+#define SLUICE_VERSION "0.1.0"
+
+/* A line about how something was made, for the files that can hold it: a word,
+ * and UTF-8. */
+typedef struct Note {
+	const char *key, *text;
+} Note;
+
 #define COUNT_OF(a) (sizeof(a) / sizeof *(a))
 
 /* ---- giving up ---- */

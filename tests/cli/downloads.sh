@@ -19,7 +19,7 @@ run generate run.yaml --quiet
 check "the model as it should be" [ $code -eq 0 ]
 mv out.safetensors plain.safetensors
 same() {
-	[ $code -eq 0 ] && cmp -s out.safetensors plain.safetensors && rm out.safetensors
+	[ $code -eq 0 ] && same_tensors out.safetensors plain.safetensors && rm out.safetensors
 }
 generate() {
 	refused "$1" "$2" "$3" generate run.yaml --quiet

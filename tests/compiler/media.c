@@ -1,5 +1,5 @@
 /* media.c - writes videos and reads them back: GIF by giflib, PNG by libpng,
- * Y4M by hand, MP4 through a stand-in for ffmpeg; and disks that are full.
+ * WebP by libwebp, Y4M by hand, MP4 and WebM through a stand-in for ffmpeg; and disks that are full.
  */
 #include "compiler/media/media.h"
 #include "compiler/media/palette.h"
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <webp/demux.h>
 
 enum { F = 5, H = 37, W = 53 };
 
@@ -174,7 +175,93 @@ png(void)
 		&& strstr(err, "/dev/null/x"), "%s", err);
 }
 
-/* ---- Y4M and MP4 ---- */
+/* ---- WebP ---- */
+
+/* Plays a WebP into rgb[frames][H][W][3]; returns when its last frame ends, in
+ * milliseconds. */
+static int
+play_webp(const char *path, uint8_t *rgb, int *frames)
+{
+	size_t size;
+	const char *text = arena_read_file(&arena, path, 1 << 24, &size);
+	WebPData data = {(const uint8_t *)text, size};
+	WebPAnimDecoder *decoder = text ? WebPAnimDecoderNew(&data, NULL) : NULL;
+	uint8_t *rgba;
+	int end = 0;
+	for (*frames = 0; decoder && WebPAnimDecoderHasMoreFrames(decoder)
+		&& *frames < F; ++*frames) {
+		if (!WebPAnimDecoderGetNext(decoder, &rgba, &end))
+			break;
+		for (int i = 0; i < H * W; i++)
+			memcpy(rgb + (*frames * H * W + i) * 3, rgba + 4 * i, 3);
+	}
+	if (decoder)
+		WebPAnimDecoderDelete(decoder);
+	return end;
+}
+
+static void
+webp(void)
+{
+	static uint8_t got[F * H * W * 3];
+	Video v = smooth_video();
+	char err[256] = "";
+	int frames;
+	const char *path = in_folder("a.webp");
+	test("a WebP plays as it was written, at its rate");
+	CHECK(webp_write(path, &v, err), "%s", err);
+	int end = play_webp(path, got, &frames);
+	CHECK(frames == F && end == 417, "%d frames, %d ms", frames, end);
+	double psnr = 10 * log10(255 * 255 / blurred_error(got, v.rgb, F));
+	CHECK(psnr > 35, "%.1f dB", psnr);
+	printf("# WebP of a smooth picture: %.1f dB after a 3x3 blur\n", psnr);
+	test("one frame is a still picture");
+	Picture p;
+	v.frames = 1;
+	CHECK(webp_write(path, &v, err), "%s", err);
+	CHECK(!picture_read(&arena, path, &p, err) && p.width == W
+		&& p.height == H, "%s", err);
+	test("a video too wide for WebP is refused");
+	v.width = 20000;
+	CHECK(!webp_write(path, &v, err) && strstr(err, "at most 16383"), "%s",
+		err);
+}
+
+/* ---- what goes along ---- */
+
+static void
+notes(void)
+{
+	static const Note note[] = {{"prompt", "h\xc3\xa9lice <b> & \"x\"\ny"},
+		{"seed", "7"}};
+	Video v = smooth_video();
+	char err[256] = "";
+	const char *gif = in_folder("a.gif"), *webp = in_folder("a.webp");
+	v.notes = note;
+	v.n_notes = 2;
+	test("notes go along in GIF and WebP");
+	CHECK(gif_write(gif, &v, err), "%s", err);
+	const char *text = "prompt: h\xc3\xa9lice <b> & \"x\"\ny\nseed: 7";
+	CHECK(has_bytes(gif, text, strlen(text)));
+	CHECK(webp_write(webp, &v, err), "%s", err);
+	text = "sluice:prompt=\"h\xc3\xa9lice &#60;b&#62; &#38; "
+		"&#34;x&#34;&#10;y\" sluice:seed=\"7\"";
+	CHECK(has_bytes(webp, text, strlen(text)));
+	test("long notes are cut between characters");
+	char *lots = arena_alloc(&arena, 300001);
+	for (int i = 0; i < 150000; i++)
+		memcpy(lots + 2 * i, "\xc3\xa9", 2);
+	const Note longer = {"prompt", lots};
+	v.notes = &longer;
+	v.n_notes = 1;
+	const char *cut = notes_text(&arena, &v, 101);
+	CHECK(strlen(cut) == 100 && !strncmp(cut, "prompt: \xc3", 9), "%zu",
+		strlen(cut));
+	CHECK(gif_write(gif, &v, err), "%s", err);
+	CHECK(webp_write(webp, &v, err), "%s", err);
+}
+
+/* ---- Y4M, MP4 and WebM ---- */
 
 static void
 y4m(void)
@@ -217,26 +304,34 @@ mp4(void)
 	setenv("PATH", arena_printf(&arena, "%s:%s", folder, before), 1);
 	test("MP4 goes through ffmpeg, whatever the file's name");
 	fake_ffmpeg("for last; do :; done\ncat > \"${last#file:}\"");
-	CHECK(mp4_write(path, &v, err), "%s", err);
+	CHECK(ffmpeg_write(path, &v, FFMPEG_MP4, err), "%s", err);
 	CHECK(has_bytes(path, "YUV4MPEG2", 9));
+	unlink(path);
+	test("WebM too, with the notes as an argument of their own");
+	fake_ffmpeg("for last; do :; done\nprintf '%s\\n' \"$@\" "
+		"> \"${last#file:}\"\ncat > /dev/null");
+	CHECK(ffmpeg_write(path, &v, FFMPEG_WEBM, err), "%s", err);
+	const char *said = "\n-metadata\ncomment=prompt: h\xc3\xa9lice\n-f\nwebm\n";
+	CHECK(has_bytes(path, "\n-c:v\nlibvpx-vp9\n", 17)
+		&& has_bytes(path, said, strlen(said)));
 	unlink(path);
 	test("ffmpeg that fails leaves no file");
 	fake_ffmpeg("exit 3");
-	CHECK(!mp4_write(path, &v, err) && strstr(err, "exit code 3"), "%s", err);
+	CHECK(!ffmpeg_write(path, &v, FFMPEG_MP4, err) && strstr(err, "exit code 3"), "%s", err);
 	CHECK(access(path, F_OK));
 	fake_ffmpeg("kill -9 $$");
-	CHECK(!mp4_write(path, &v, err) && strstr(err, "signal 9"), "%s", err);
+	CHECK(!ffmpeg_write(path, &v, FFMPEG_MP4, err) && strstr(err, "signal 9"), "%s", err);
 	unlink(in_folder("ffmpeg"));
 	test("without ffmpeg there is none");
 	setenv("PATH", folder, 1);
-	CHECK(!mp4_possible());
-	CHECK(!mp4_write(path, &v, err) && strstr(err, "cannot start ffmpeg"),
+	CHECK(!ffmpeg_possible());
+	CHECK(!ffmpeg_write(path, &v, FFMPEG_MP4, err) && strstr(err, "cannot start ffmpeg"),
 		"%s", err);
 	CHECK(access(path, F_OK));
 	fake_ffmpeg("exit 0");
-	CHECK(mp4_possible());
+	CHECK(ffmpeg_possible());
 	/* whether the frames still went into the pipe is a matter of luck */
-	CHECK(!mp4_write(path, &v, err) && (strstr(err, "wrote nothing")
+	CHECK(!ffmpeg_write(path, &v, FFMPEG_MP4, err) && (strstr(err, "wrote nothing")
 		|| strstr(err, "before the last frame")), "%s", err);
 	unlink(in_folder("ffmpeg"));
 	setenv("PATH", before, 1);
@@ -252,6 +347,8 @@ failures(void)
 		err);
 	CHECK(!y4m_write("/dev/full", &v, err) && strstr(err, "No space"), "%s",
 		err);
+	CHECK(!webp_write("/dev/full", &v, err) && strstr(err, "No space"),
+		"%s", err);
 	test("a folder that is missing is told");
 	CHECK(!gif_write(in_folder("no/a.gif"), &v, err)
 		&& strstr(err, "No such file"), "%s", err);
@@ -269,10 +366,13 @@ main(void)
 		fatal(EXIT_IO, "cannot make %s", folder);
 	gif();
 	png();
+	webp();
+	notes();
 	y4m();
 	mp4();
 	failures();
 	unlink(in_folder("a.gif"));
+	unlink(in_folder("a.webp"));
 	unlink(in_folder("a.y4m"));
 	test("no temporary files stay");
 	CHECK(rmdir(folder) == 0);

@@ -30,7 +30,8 @@ all_keys(void)
 		"scheduler: {class: EulerDiscreteScheduler, beta_start: 1.5e-3, "
 		"clip_sample: false, steps_offset: 1}\n"
 		"device: cpu\ndtype: bf16\nmemory: 1.5 GiB\n"
-		"output: [a.gif, /tmp/b.MP4, frames/, c.safetensors, d.y4m]\n"
+		"output: [a.gif, /tmp/b.MP4, frames/, c.safetensors, d.y4m, e.webm, "
+		"f.webp]\n"
 		"fps: 12.5\nkeep_latents: true\nimage: a.png\n"
 		"motion_bucket: 90\nnoise_aug: 0.5\nmin_guidance: 1.5\n"
 		"max_guidance: 4\ndecode_chunk: 3\n";
@@ -60,7 +61,8 @@ all_keys(void)
 	CHECK(class && !strcmp(class->text, "EulerDiscreteScheduler"));
 	CHECK(start && fabs(start->number - 1.5e-3) < 1e-12);
 	CHECK(clip && clip->kind == JSON_BOOL && !clip->boolean);
-	CHECK(r.n_output == 5 && r.output[0].kind == OUTPUT_GIF
+	CHECK(r.n_output == 7 && r.output[5].kind == OUTPUT_WEBM
+		&& r.output[6].kind == OUTPUT_WEBP && r.output[0].kind == OUTPUT_GIF
 		&& r.output[1].kind == OUTPUT_MP4 && r.output[2].kind == OUTPUT_PNG
 		&& r.output[3].kind == OUTPUT_TENSORS
 		&& r.output[4].kind == OUTPUT_Y4M);
@@ -153,7 +155,7 @@ static const struct { const char *text, *reason; } bad[] = {
 	{"memory: lots\n", "'memory' is a size"},
 	{"memory: 0\n", "'memory' is a size"},
 	{"memory: 6 GiBs\n", "'memory' is a size"},
-	{"output: a.webm\n", "1:9: 'a.webm': an output ends in"},
+	{"output: a.avi\n", "1:9: 'a.avi': an output ends in"},
 	{"output: [a.gif, [b.gif]]\n", "'output' is a text"},
 	{"prompt: [a]\n", "'prompt' is a text"},
 	{"model: {bas: x}\n", "1:9: unknown component 'bas'; did you mean 'base'"},

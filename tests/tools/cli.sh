@@ -1,6 +1,7 @@
 # cli.sh - what the tests of the command line share: a folder that goes away, a
 # model and a pipeline small enough for a shell, and the ways to expect.
 # Sourced from the project's folder; the test goes on in the new one.
+. tests/tools/same.sh
 ROOT=$PWD
 SLUICE=${SLUICE:-$PWD/build/sluice}
 TENSORS=$PWD/${BUILD:-build}/tests/tools/tensors

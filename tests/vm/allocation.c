@@ -344,7 +344,7 @@ run_file(const char *folder)
 	fprintf(o.f, "model: {base: %s/model, unet: [%s/model/unet, "
 		"%s/motion_adapter]}\n", data, data, data);
 	fprintf(o.f, "frames: 1\nsize: 16x16\nsteps: 1\nprompt: a boat\n"
-		"output: [a.gif, a.y4m, a.safetensors, frames/]\n");
+		"output: [a.gif, a.y4m, a.webp, a.safetensors, frames/]\n");
 	if (!out_commit(&o, err))
 		fatal(EXIT_IO, "%s", err);
 	return path;
@@ -380,7 +380,7 @@ each_fails(void)
 	CHECK(plan_load(&a, plan, false, &e, &code), "%s", e.text);
 	arena_free(&a);
 	CHECK(!system(arena_printf(&arena, "test -z \"$(ls -A %s | grep -v "
-		"'^a[.]\\(slb\\|gif\\|y4m\\|safetensors\\)$\\|^frames$\\|^run.yaml$')\"",
+		"'^a[.]\\(slb\\|gif\\|webp\\|y4m\\|safetensors\\)$\\|^frames$\\|^run.yaml$')\"",
 		folder)));
 	CHECK(!system(arena_printf(&arena, "rm -r %s", folder)));
 }

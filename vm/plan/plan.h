@@ -253,6 +253,9 @@ typedef struct PlanError {
 /* Writes the plan to `path` whole or not at all (OutFile); false with the
  * reason in `e`. */
 bool plan_save(const Plan *p, const char *path, PlanError *e);
+/* Hash of all that the plan's file would hold: equal programs, options and
+ * machines give equal ones. */
+uint64_t plan_hash(const Plan *p);
 
 /* ---- load.c ---- */
 /* Gate 1 alone, from a file: what a reader needs that runs nothing (`dis`). */

@@ -57,6 +57,14 @@ lay_out(const Plan *p, PlanFile *f)
 	f->file_bytes = at + sizeof(uint64_t);
 }
 
+uint64_t
+plan_hash(const Plan *p)
+{
+	PlanFile f;
+	lay_out(p, &f);
+	return XXH3_64bits(&f, sizeof f);
+}
+
 static void
 put_plan(const Plan *p, Sink *s)
 {

@@ -26,14 +26,31 @@ out_bytes(const TensorOut *t)
 	return bytes;
 }
 
+/* "__metadata__":{...}, which maps strings to strings. */
 static void
-write_header(FILE *f, const TensorOut *t, size_t n)
+write_notes(FILE *f, const Note *note, size_t n)
+{
+	fputs("\"__metadata__\":{", f);
+	for (size_t i = 0; i < n; i++) {
+		fputs(i ? "," : "", f);
+		print_json_string(f, note[i].key);
+		fputc(':', f);
+		print_json_string(f, note[i].text);
+	}
+	fputc('}', f);
+}
+
+static void
+write_header(FILE *f, const TensorOut *t, size_t n, const Note *note,
+	size_t n_note)
 {
 	int64_t at = 0;
 	fputc('{', f);
+	if (n_note)
+		write_notes(f, note, n_note);
 	for (size_t i = 0; i < n; i++) {
 		int64_t end = add_sz(at, out_bytes(&t[i]));
-		fputs(i ? "," : "", f);
+		fputs(i || n_note ? "," : "", f);
 		print_json_string(f, t[i].name);
 		fprintf(f, ":{\"dtype\":\"%s\",\"shape\":[",
 			type_name(t[i].dtype));
@@ -49,13 +66,14 @@ write_header(FILE *f, const TensorOut *t, size_t n)
 
 /* The header with its padding; the caller frees it. */
 static char *
-make_header(const TensorOut *t, size_t n, size_t *size)
+make_header(const TensorOut *t, size_t n, const Note *note, size_t n_note,
+	size_t *size)
 {
 	char *text = NULL;
 	FILE *f = open_memstream(&text, size);
 	if (!f)
 		fatal(EXIT_MEMORY, "out of memory");
-	write_header(f, t, n);
+	write_header(f, t, n, note, n_note);
 	fflush(f);
 	for (size_t pad = *size % 8 ? 8 - *size % 8 : 0; pad; pad--)
 		fputc(' ', f);
@@ -67,11 +85,18 @@ make_header(const TensorOut *t, size_t n, size_t *size)
 int
 tensors_write(const char *path, const TensorOut *t, size_t n, char *err)
 {
+	return tensors_write_noted(path, t, n, NULL, 0, err);
+}
+
+int
+tensors_write_noted(const char *path, const TensorOut *t, size_t n,
+	const Note *note, size_t n_note, char *err)
+{
 	OutFile out;
 	size_t size;
 	if (!out_open(&out, path, err))
 		return EXIT_IO;
-	char *text = make_header(t, n, &size);
+	char *text = make_header(t, n, note, n_note, &size);
 	unsigned char first[8];
 	for (int i = 0; i < 8; i++)
 		first[i] = (unsigned char)(size >> 8 * i);

@@ -46,6 +46,9 @@ typedef struct TensorOut {
 } TensorOut;
 /* Writes a safetensors file whole or not at all. */
 int tensors_write(const char *path, const TensorOut *t, size_t n, char *err);
+/* The same with notes, as the file's __metadata__. */
+int tensors_write_noted(const char *path, const TensorOut *t, size_t n,
+	const Note *note, size_t n_note, char *err);
 
 /* ---- weights (weights.c) ----
  * Where a plan's weights come from. */
