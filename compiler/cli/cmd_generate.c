@@ -1,4 +1,5 @@
-/* cmd_generate.c - `sluice generate`: a prompt or a picture to a video.
+/* cmd_generate.c - `sluice generate`: prompts or a picture to videos, which share
+ * one plan.
  *
  * Everything that can be refused is refused before the work starts: the run
  * file, configs, the tokenizer, names and shapes of weights, noise, and outputs
@@ -52,6 +53,17 @@ read_run(Generation *g)
 		&g->arena), &g->job, g->error));
 }
 
+/* Of all videos. */
+static void
+check_outputs(Generation *g)
+{
+	for (size_t i = 0; i < runfile_takes(&g->run); i++) {
+		runfile_take(&g->arena, &g->run, i);
+		must(g, job_writable(&g->job, g->error));
+	}
+	runfile_take(&g->arena, &g->run, 0);
+}
+
 /* The components that the plan has weights of; others (tokenizer, scheduler)
  * have done their part. */
 static void
@@ -81,7 +93,7 @@ open_weights(Generation *g)
 }
 
 static void
-run(Generation *g)
+bind(Generation *g)
 {
 	VmOptions o = {
 		.threads = g->threads,
@@ -94,32 +106,33 @@ run(Generation *g)
 	int code = vm_bind(g->vm, g->weights);
 	if (code != EXIT_OK)
 		fatal(code, "%s", vm_error(g->vm));
-	must(g, job_fill(&g->arena, &g->job, g->plan, g->vm, &g->inputs,
-		g->error));
-	code = running_run(&g->running, g->vm);
-	if (code != EXIT_OK)
-		fatal(code, "%s", vm_error(g->vm));
 }
 
+/* A JSON object; in a list with those of the other videos, if there are any. */
 static void
-report_json(const Generation *g, const VmTimes *t)
+report_json(const Generation *g)
 {
+	const RunFile *r = &g->run;
+	size_t takes = runfile_takes(r);
+	if (takes > 1)
+		fputs(r->take ? ",\n" : "{\"videos\": [\n", stdout);
 	putchar('{');
-	times_print_json(g->plan, t);
-	fputs(", \"outputs\": [", stdout);
-	for (size_t i = 0; i < g->run.n_output; i++) {
+	times_print_json(g->plan, vm_times(g->vm));
+	printf(", \"seed\": %lld, \"outputs\": [", (long long)r->seed);
+	for (size_t i = 0; i < r->n_output; i++) {
 		fputs(i ? ", " : "", stdout);
-		print_json_string(stdout, g->run.output[i].path);
+		print_json_string(stdout, r->output[i].path);
 	}
-	puts("]}");
+	fputs("]}", stdout);
+	if (r->take + 1 == takes)
+		puts(takes > 1 ? "\n]}" : "");
 }
 
 static void
 report(const Generation *g)
 {
-	const VmTimes *t = vm_times(g->vm);
 	if (arg_flag(&g->args, "json"))
-		report_json(g, t);
+		report_json(g);
 	if (g->quiet || arg_flag(&g->args, "json"))
 		return;
 	for (size_t i = 0; i < g->run.n_output; i++) {
@@ -127,7 +140,22 @@ report(const Generation *g)
 		print_clean(stderr, g->run.output[i].path);
 	}
 	fputc('\n', stderr);
-	times_print(g->plan, t);
+	times_print(g->plan, vm_times(g->vm));
+}
+
+/* The video `take` of the run. */
+static void
+make_take(Generation *g, size_t take)
+{
+	Arena work = {0};
+	runfile_take(&g->arena, &g->run, take);
+	must(g, job_fill(&work, &g->job, g->plan, g->vm, &g->inputs, g->error));
+	int code = running_run(&g->running, g->vm);
+	if (code != EXIT_OK)
+		fatal(code, "%s", vm_error(g->vm));
+	must(g, job_write(&work, &g->job, g->plan, g->vm, g->error));
+	arena_free(&work);
+	report(g);
 }
 
 static void
@@ -140,14 +168,14 @@ dry_run(const Generation *g)
 }
 
 static void
-make_video(Generation *g)
+make_videos(Generation *g)
 {
 	must(g, job_inputs(&g->arena, &g->job, g->plan, g->quiet, &g->inputs,
 		g->error));
 	open_weights(g);
-	run(g);
-	must(g, job_write(&g->arena, &g->job, g->plan, g->vm, g->error));
-	report(g);
+	bind(g);
+	for (size_t i = 0; i < runfile_takes(&g->run); i++)
+		make_take(g, i);
 	vm_close(g->vm);
 	weights_close(g->weights);
 	tensors_close(&g->inputs.noise);
@@ -164,13 +192,13 @@ cmd_generate(int argc, char **argv)
 	read_run(&g);
 	if (!dry) {
 		must(&g, job_picture_there(&g.job, g.error));
-		must(&g, job_writable(&g.job, g.error));
+		check_outputs(&g);
 	}
 	int code = compile_source(&g.arena, &g.job.compile, &g.plan);
 	if (code == EXIT_OK && dry)
 		dry_run(&g);
 	else if (code == EXIT_OK)
-		make_video(&g);
+		make_videos(&g);
 	out_stdout_done();
 	arena_free(&g.arena);
 	vec_free(&g.args.operands);

@@ -27,7 +27,7 @@ typedef struct Job {
 
 /* What a plan's inputs are filled with. */
 typedef struct JobInputs {
-	const int32_t *tokens;
+	const int32_t **tokens; /* for each prompt, or NULL */
 	float *image;           /* [h, w, c], 0..1 */
 	float *clip_image;      /* [h, w, c] */
 	TensorSet noise;
@@ -57,8 +57,8 @@ int job_picture_there(const Job *job, char *err);
 /* job_inputs's part for the picture. */
 int job_picture(Arena *a, const Job *job, const Plan *p, bool quiet,
 	JobInputs *in, char *err);
-/* Fills the inputs of a bound Vm: tokens, the picture and what goes with it,
- * guidance, noise by file or seed. */
+/* Fills the inputs of a bound Vm for the video at which the run file stands:
+ * tokens, the picture and what goes with it, guidance, noise by file or seed. */
 int job_fill(Arena *a, const Job *job, const Plan *p, Vm *vm, JobInputs *in,
 	char *err);
 /* The plan's input of this name, or NULL. */

@@ -108,27 +108,36 @@ open_tokenizer(Arena *a, const Job *job, const Tokenizer **t, char *err)
 	return code;
 }
 
+/* At least as many pieces as one prompt needs. */
+static int
+count_pieces(Arena *a, const Tokenizer *t, const char *key, const char *prompt,
+	size_t share, int64_t *chunks, char *err)
+{
+	const int32_t *ids;
+	size_t n;
+	int code = encode(a, t, key, prompt, &ids, &n, err);
+	if (!code)
+		*chunks = max64(*chunks, (int64_t)((n - 2 + share - 1) / share));
+	return code;
+}
+
 int
 job_chunks(Arena *a, const Job *job, int64_t length, int64_t *chunks, char *err)
 {
 	enum { CHUNKS_MAX = 32 };
 	const RunFile *r = job->run;
-	const char *const prompts[][2] = {
-		{"prompt", r->prompt}, {"negative_prompt", r->negative_prompt},
-	};
 	const Tokenizer *t;
+	size_t share = (size_t)length - 2;
 	*chunks = 1;
 	if (!r->long_prompts || length < 3)
 		return EXIT_OK;
 	int code = open_tokenizer(a, job, &t, err);
-	for (size_t i = 0; i < COUNT_OF(prompts) && !code; i++) {
-		const int32_t *ids;
-		size_t n, share = (size_t)length - 2;
-		code = encode(a, t, prompts[i][0], prompts[i][1], &ids, &n, err);
-		if (!code)
-			*chunks = max64(*chunks, (int64_t)((n - 2 + share - 1)
-				/ share));
-	}
+	if (!code)
+		code = count_pieces(a, t, "negative_prompt", r->negative_prompt,
+			share, chunks, err);
+	for (size_t k = 0; k < r->n_prompts && !code; k++)
+		code = count_pieces(a, t, "prompt", r->prompts[k], share, chunks,
+			err);
 	if (!code && *chunks > CHUNKS_MAX)
 		return fail(err, EXIT_SOURCE, "the prompts need %lld pieces of "
 			"%lld tokens, at most %d are taken", (long long)*chunks,
@@ -157,14 +166,27 @@ fill_row(Arena *a, const Job *job, const Plan *p, const Tokenizer *t,
 	return check_ids(p, key, out, length, err);
 }
 
+/* The token ids of prompt k, behind those of the negative prompt. */
+static int
+fill_rows(Arena *a, const Job *job, const Plan *p, const Tokenizer *t, size_t k,
+	bool quiet, int64_t rows, int64_t length, int32_t *ids, char *err)
+{
+	const RunFile *r = job->run;
+	const char *name = r->n_prompts == 1 ? "prompt"
+		: arena_printf(a, "prompt %zu", k + 1);
+	int code = rows == 1 ? EXIT_OK : fill_row(a, job, p, t,
+		"negative_prompt", r->negative_prompt, quiet || k, ids,
+		(size_t)length, err);
+	return code ? code : fill_row(a, job, p, t, name, r->prompts[k], quiet,
+		ids + (rows - 1) * length, (size_t)length, err);
+}
+
 static int
 read_tokens(Arena *a, const Job *job, const Plan *p, bool quiet,
-	const int32_t **tokens, char *err)
+	JobInputs *in, char *err)
 {
 	const RunFile *r = job->run;
 	const PlanPort *port = job_port(p, "tokens");
-	int code = EXIT_OK;
-	*tokens = NULL;
 	if (!port)
 		return EXIT_OK;         /* a pipeline without text */
 	int64_t rows = port->axes & AXIS_BIT(AXIS_B) ? port->n[AXIS_B] : 1;
@@ -174,17 +196,14 @@ read_tokens(Arena *a, const Job *job, const Plan *p, bool quiet,
 		return fail(err, EXIT_SOURCE, "the pipeline's input 'tokens' is "
 			"not i32[b, token] with one or two rows");
 	const Tokenizer *t;
-	code = open_tokenizer(a, job, &t, err);
-	if (code)
-		return code;
-	int32_t *ids = arena_array(a, (size_t)(rows * length), sizeof *ids);
-	if (rows == 2)
-		code = fill_row(a, job, p, t, "negative_prompt",
-			r->negative_prompt, quiet, ids, (size_t)length, err);
-	if (!code)
-		code = fill_row(a, job, p, t, "prompt", r->prompt, quiet,
-			ids + (rows - 1) * length, (size_t)length, err);
-	*tokens = ids;
+	int code = open_tokenizer(a, job, &t, err);
+	in->tokens = arena_array(a, r->n_prompts, sizeof *in->tokens);
+	for (size_t k = 0; k < r->n_prompts && !code; k++) {
+		int32_t *ids = arena_array(a, (size_t)(rows * length),
+			sizeof *ids);
+		code = fill_rows(a, job, p, t, k, quiet, rows, length, ids, err);
+		in->tokens[k] = ids;
+	}
 	return code;
 }
 
@@ -235,7 +254,7 @@ job_inputs(Arena *a, const Job *job, const Plan *p, bool quiet, JobInputs *in,
 	char *err)
 {
 	*in = (JobInputs){0};
-	int code = read_tokens(a, job, p, quiet, &in->tokens, err);
+	int code = read_tokens(a, job, p, quiet, in, err);
 	if (!code)
 		code = job_picture(a, job, p, quiet, in, err);
 	return code ? code : read_noise(a, job, p, &in->noise, err);
@@ -292,7 +311,9 @@ job_fill(Arena *a, const Job *job, const Plan *p, Vm *vm, JobInputs *in,
 	char *err)
 {
 	Plan q = other_inputs(a, p);
-	int code = fill_input(vm, "tokens", in->tokens, err);
+	const RunFile *r = job->run;
+	int code = fill_input(vm, "tokens", in->tokens
+		? in->tokens[r->take / r->n_seeds] : NULL, err);
 	if (!code)
 		code = fill_input(vm, "image", in->image, err);
 	if (!code)

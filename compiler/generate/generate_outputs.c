@@ -59,12 +59,13 @@ outputs_settle(Arena *a, RunFile *r, bool quiet)
 			continue;
 		/* it ends in ".mp4" or ".webm" */
 		const char *raw = arena_printf(a, "%.*s.y4m",
-			(int)(strrchr(o->path, '.') - o->path), o->path);
+			(int)(strrchr(o->name, '.') - o->name), o->name);
 		if (!quiet)
 			warn("there is no ffmpeg: %s will be written instead of "
-				"%s", raw, o->path);
-		*o = (OutputFile){OUTPUT_Y4M, raw};
+				"%s", raw, o->name);
+		*o = (OutputFile){.kind = OUTPUT_Y4M, .name = raw};
 	}
+	runfile_take(a, r, 0);
 }
 
 int
@@ -111,6 +112,9 @@ begin_notes(Arena *a, const Job *job, Note *note)
 	note[n++] = (Note){"prompt", r->prompt};
 	note[n++] = (Note){"negative_prompt", r->negative_prompt};
 	note[n++] = (Note){"guidance", arena_printf(a, "%g", r->guidance)};
+	if (r->clip_skip)
+		note[n++] = (Note){"clip_skip", arena_printf(a, "%lld",
+			(long long)r->clip_skip)};
 	return n;
 }
 

@@ -301,6 +301,44 @@ set_memory(Loader *l, const Yaml *y)
 		|| FAIL(l, y, "'memory' is a size such as 6GiB");
 }
 
+/* A text, or a list of texts. */
+static bool
+set_prompt(Loader *l, const Yaml *y)
+{
+	RunFile *r = l->run;
+	size_t n = y->kind == YAML_LIST ? y->n : 1;
+	const Yaml *item = y->kind == YAML_LIST ? y->item : y;
+	if (!n)
+		return FAIL(l, y, "'prompt' needs at least one");
+	r->prompts = arena_array(l->arena, n, sizeof *r->prompts);
+	r->n_prompts = n;
+	for (size_t i = 0; i < n; i++)
+		if (!get_text(l, "prompt", &item[i], &r->prompts[i]))
+			return false;
+	return true;
+}
+
+static bool
+set_seed(Loader *l, const Yaml *y)
+{
+	RunFile *r = l->run;
+	size_t n = y->kind == YAML_LIST ? y->n : 1;
+	const Yaml *item = y->kind == YAML_LIST ? y->item : y;
+	if (!n)
+		return FAIL(l, y, "'seed' needs at least one");
+	r->seeds = arena_array(l->arena, n, sizeof *r->seeds);
+	r->n_seeds = n;
+	for (size_t i = 0; i < n; i++) {
+		if (!get_int(l, "seed", &item[i], 0, 9e15, &r->seeds[i]))
+			return false;
+		for (size_t k = 0; k < i; k++)
+			if (r->seeds[k] == r->seeds[i])
+				return FAIL(l, &item[i], "seed %s stands here "
+					"twice", item[i].text);
+	}
+	return true;
+}
+
 static bool
 add_output(Loader *l, const Yaml *y)
 {
@@ -312,19 +350,19 @@ add_output(Loader *l, const Yaml *y)
 	};
 	struct stat st;
 	OutputFile *o = &l->run->output[l->run->n_output++];
-	if (!get_path(l, "output", y, &o->path))
+	if (!get_path(l, "output", y, &o->name))
 		return false;
-	size_t n = strlen(o->path);
+	size_t n = strlen(o->name);
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
 		size_t k = strlen(kinds[i].suffix);
-		if (n > k && !strcasecmp(o->path + n - k, kinds[i].suffix)) {
+		if (n > k && !strcasecmp(o->name + n - k, kinds[i].suffix)) {
 			o->kind = kinds[i].kind;
 			return true;
 		}
 	}
 	/* without a suffix: a folder that is there, or a device, which gets
 	   the tensors */
-	if (!stat(o->path, &st) && !S_ISREG(st.st_mode)) {
+	if (!stat(o->name, &st) && !S_ISREG(st.st_mode)) {
 		o->kind = S_ISDIR(st.st_mode) ? OUTPUT_PNG : OUTPUT_TENSORS;
 		return true;
 	}
@@ -365,7 +403,7 @@ typedef struct Key {
 static const Key keys[] = {
 	{"model", KEY_OTHER, 0, 0, 0, set_model},
 	{"pipeline", KEY_TEXT, AT(pipeline), 0, 0, NULL},
-	{"prompt", KEY_TEXT, AT(prompt), 0, 0, NULL},
+	{"prompt", KEY_OTHER, 0, 0, 0, set_prompt},
 	{"negative_prompt", KEY_TEXT, AT(negative_prompt), 0, 0, NULL},
 	{"clip_skip", KEY_INT, AT(clip_skip), 0, 100, NULL},
 	{"long_prompts", KEY_BOOL, AT(long_prompts), 0, 0, NULL},
@@ -378,7 +416,7 @@ static const Key keys[] = {
 	{"guidance", KEY_REAL, AT(guidance), 0, 1000, NULL},
 	{"min_guidance", KEY_REAL, AT(min_guidance), 0, 1000, NULL},
 	{"max_guidance", KEY_REAL, AT(max_guidance), 0, 1000, NULL},
-	{"seed", KEY_INT, AT(seed), 0, 9e15, NULL},
+	{"seed", KEY_OTHER, 0, 0, 0, set_seed},
 	{"noise", KEY_PATH, AT(noise), 0, 0, NULL},
 	{"scheduler", KEY_OTHER, 0, 0, 0, set_scheduler},
 	{"device", KEY_OTHER, 0, 0, 0, set_device},
@@ -394,7 +432,9 @@ static const Key keys[] = {
 /* Fields of keys that are more than one value: [from, to) of RunFile. */
 static const struct { const char *name; size_t from, to; } fields[] = {
 	{"model", AT(folder), AT(pipeline)},
+	{"prompt", AT(prompts), AT(seeds)},
 	{"size", AT(width), AT(guidance)},
+	{"seed", AT(seeds), AT(take)},
 	{"scheduler", AT(scheduler), AT(dtype)},
 	{"dtype", AT(dtype), AT(dtype) + sizeof(DType)},
 	{"memory", AT(memory), AT(profile)},
@@ -576,7 +616,7 @@ runfile_parse(Arena *a, const char *path, const char *text, size_t size,
 	size_t mark = byte_order_mark(text, size);
 	Loader l = {.arena = a, .run = out, .text = text + mark,
 		.size = size - mark, .err = err, .folder = folder_of(a, path)};
-	*out = (RunFile){.path = path, .prompt = "", .negative_prompt = "",
+	*out = (RunFile){.path = path, .negative_prompt = "",
 		.motion_bucket = 127, .noise_aug = 0.02, .steps = 25,
 		.guidance = 7.5, .min_guidance = 1, .max_guidance = 3,
 		.dtype = DT_F32};
@@ -592,7 +632,7 @@ runfile_parse(Arena *a, const char *path, const char *text, size_t size,
 	if (!out->folder && !out->n_component && (!l.model || !l.mistakes))
 		add_mistake(&l, EXIT_SOURCE, arena_printf(a,
 			"%.200s: it names no 'model'", path));
-	return l.mistakes ? l.code : EXIT_OK;
+	return l.mistakes ? l.code : runfile_begin_takes(a, out, err);
 }
 
 int

@@ -18,7 +18,8 @@ typedef enum OutputKind {
 
 typedef struct OutputFile {
 	OutputKind kind;
-	const char *path;
+	const char *name;       /* may hold {seed} and {n} */
+	const char *path;       /* of the video that is made, see runfile_take */
 } OutputFile;
 
 /* Everything lives in the arena; paths are relative to the current folder, no
@@ -29,6 +30,11 @@ typedef struct RunFile {
 	const char **component; /* "unet=DIR,DIR", replacing the folder's */
 	size_t n_component;
 	const char *pipeline;   /* .slu, or NULL: by model_index.json */
+	const char **prompts;   /* at least one, perhaps "" */
+	size_t n_prompts;
+	int64_t *seeds;         /* at least one */
+	size_t n_seeds;
+	size_t take;            /* the video that is made, see runfile_take */
 	const char *prompt, *negative_prompt;
 	bool long_prompts;      /* in pieces; else cut */
 	int64_t clip_skip;      /* last layers of the text encoder left out */
@@ -40,7 +46,7 @@ typedef struct RunFile {
 	double guidance;
 	double min_guidance, max_guidance;      /* of the first and last frame */
 	int64_t decode_chunk;   /* frames decoded together; 0: all */
-	int64_t seed;
+	int64_t seed;           /* this and `prompt`: of the take */
 	const char *noise;      /* safetensors, or NULL */
 	const Json *scheduler;  /* settings over the folder's, or NULL */
 	const Target *target;   /* NULL: the CPU */
@@ -60,6 +66,16 @@ typedef struct RunFile {
  * in `err`; the code is that of the first. */
 int runfile_read(Arena *a, const char *path, const char *const *set,
 	size_t n_set, RunFile *out, char *err);
+/* ---- takes.c ----
+ * A run makes a video for each prompt and each seed. */
+size_t runfile_takes(const RunFile *r);
+/* At the end of reading: what was not given, and whether all videos get names of
+ * their own; EXIT_OK or EXIT_SOURCE. */
+int runfile_begin_takes(Arena *a, RunFile *r, char *err);
+/* Turns to the video `take`, counted from 0, seeds before prompts: sets `prompt`,
+ * `seed` and the paths of outputs, in which {seed} and {n} (from 1) become
+ * numbers.  A run file that was read stands at the first. */
+void runfile_take(Arena *a, RunFile *r, size_t take);
 /* A key that was given and has no meaning when the pipeline begins with a picture
  * (or, when not `picture`, with a prompt); NULL: there is none. */
 const char *runfile_misplaced(const RunFile *r, bool picture);

@@ -176,9 +176,9 @@ sed 's/"num_hidden_layers": 2/"num_hidden_layers": 1/' "$MODEL/text_encoder/conf
 parts="base: $MODEL, unet: [$MODEL/unet, $PIPELINE/motion_adapter]"
 run generate run.yaml --quiet --set output=all.safetensors
 run generate run.yaml --quiet --set output=skip.safetensors --set clip_skip=1
-check "clip_skip leaves out a layer" sh -c '[ -s skip.safetensors ] && ! cmp -s skip.safetensors all.safetensors'
+check "clip_skip leaves out a layer" other_tensors skip.safetensors all.safetensors
 run generate run.yaml --quiet --set output=short.safetensors --set "model={$parts, text_encoder: short_text}"
-check "and keeps the norm behind the layers" cmp -s skip.safetensors short.safetensors
+check "and keeps the norm behind the layers" same_tensors skip.safetensors short.safetensors
 refused "clip_skip of all layers" 3 "skip 2: the text encoder has 2 layers, of which one at least is needed" \
 	generate run.yaml --quiet --set clip_skip=2
 cp -r "$MODEL/tokenizer" other_tokenizer
@@ -200,7 +200,7 @@ check "and is no unused tensor" [ ! -s "$MESSAGES/err" ]
 tensors table/diffusion_pytorch_model.safetensors down_blocks.0.extra:f32:1=0.5
 run generate run.yaml --set "model=$parts" --set output=table.safetensors
 check "what is left over is listed" says "unused tensors: 1 of"
-check "and changes nothing" cmp -s plain.safetensors table.safetensors
+check "and changes nothing" same_tensors plain.safetensors table.safetensors
 tensors table/diffusion_pytorch_model.safetensors down_blocks.0.motion_modules.0.transformer_blocks.0.pos_embed.pe:f32:1x24x16=0.5
 refused "a table of another length" 5 "pos_embed.pe: the model wants [16,16], the file has [1,24,16]" \
 	generate run.yaml --quiet --set "model=$parts"
@@ -268,3 +268,17 @@ check "another prompt is the same plan" grep -aqF "\"plan\":\"$plan\"" b.safeten
 run generate run.yaml --quiet --set frames=1 --set output=b.safetensors
 check "other frames are another" sh -c '! grep -aqF "$1" b.safetensors' - "$plan"
 rm -r a.* b.* notes
+
+# ---- several videos of one plan ----
+refused "two videos of one name" 3 "2 videos would be written to 'out.gif': put {n} or {seed} into the name" generate run.yaml --set seed='[1, 2]'
+sed 's/^prompt:.*/prompt: [a red boat, a blue boat]/' run.yaml >two.yaml
+run generate two.yaml --json --set seed='[3, 4]' --set 'output=["{n}-{seed}.safetensors", "f{n}/"]'
+check "four videos" [ "$(ls -d ?-?.safetensors f?)" = "$(printf '1-3.safetensors\n2-4.safetensors\n3-3.safetensors\n4-4.safetensors\nf1\nf2\nf3\nf4')" ]
+check "and a report of each" [ "$(grep -c '"seed": [34], "outputs": \["[1-4]-[34].safetensors", "f[1-4]/"\]' "$MESSAGES/out")" -eq 4 ]
+check "in one JSON text" "$ROOT/${BUILD:-build}/tests/tools/json_check" "$MESSAGES/out"
+mv 3-3.safetensors wanted.safetensors
+run generate run.yaml --quiet --set seed=3 --set prompt='a blue boat' --set output=alone.safetensors
+check "the same bits as alone" cmp -s alone.safetensors wanted.safetensors
+check "other seeds, other bits" other_tensors 1-3.safetensors 2-4.safetensors
+check "other prompts too" other_tensors 2-4.safetensors 4-4.safetensors
+rm -rf ?-?.safetensors f?

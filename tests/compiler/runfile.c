@@ -95,6 +95,35 @@ overrides(void)
 	CHECK(!strcmp(r.profile, "dir/cpu.yaml"));
 }
 
+static void
+takes(void)
+{
+	static const struct { const char *prompt, *paths[2]; int64_t seed; }
+	want[] = {
+		{"a", {"dir/5-1-{x}.gif", "dir/f1/"}, 5},
+		{"a", {"dir/9-2-{x}.gif", "dir/f2/"}, 9},
+		{"b", {"dir/5-3-{x}.gif", "dir/f3/"}, 5},
+		{"b", {"dir/9-4-{x}.gif", "dir/f4/"}, 9},
+	};
+	RunFile r;
+	char err[RUNFILE_ERR];
+	test("a video for each prompt and seed, with a name of its own");
+	CHECK(!parse("model: m\nprompt: [a, b]\nseed: [5, 9]\n"
+		"output: ['{seed}-{n}-{x}.gif', 'f{n}/']\n", NULL, 0, &r, err),
+		"%s", err);
+	CHECK(runfile_takes(&r) == COUNT_OF(want));
+	for (size_t i = 0; i < 2 * COUNT_OF(want); i++) {
+		size_t k = i % COUNT_OF(want);
+		if (i)
+			runfile_take(&arena, &r, k);
+		CHECK(!strcmp(r.prompt, want[k].prompt)
+			&& r.seed == want[k].seed && r.take == k
+			&& !strcmp(r.output[0].path, want[k].paths[0])
+			&& !strcmp(r.output[1].path, want[k].paths[1]), "%s %s",
+			r.output[0].path, r.output[1].path);
+	}
+}
+
 /* A run file of examples/ with the keys that stand there behind a "# ". */
 static uint64_t
 keys_of_example(const char *path)
@@ -157,7 +186,15 @@ static const struct { const char *text, *reason; } bad[] = {
 	{"memory: 6 GiBs\n", "'memory' is a size"},
 	{"output: a.avi\n", "1:9: 'a.avi': an output ends in"},
 	{"output: [a.gif, [b.gif]]\n", "'output' is a text"},
-	{"prompt: [a]\n", "'prompt' is a text"},
+	{"prompt: [[a]]\n", "'prompt' is a text"},
+	{"prompt: []\n", "'prompt' needs at least one"},
+	{"seed: []\n", "'seed' needs at least one"},
+	{"seed: [1, x]\n", "1:11: 'seed' is an integer"},
+	{"seed: [1, 2, 01]\n", "seed 01 stands here twice"},
+	{"model: m\nseed: [1, 2]\noutput: a.gif\n", "2 videos would be written "
+		"to 'dir/a.gif': put {n} or {seed} into the name"},
+	{"model: m\nseed: [1, 2]\nprompt: [a, b]\noutput: a{seed}.gif\n",
+		"4 videos would be written to 'dir/a{seed}.gif': put {n} into"},
 	{"model: {bas: x}\n", "1:9: unknown component 'bas'; did you mean 'base'"},
 	{"model: {unet: []}\n", "'unet' needs a folder"},
 	{"model: {unet: 'a,b'}\n", "comma"},
@@ -347,6 +384,7 @@ main(void)
 {
 	all_keys();
 	overrides();
+	takes();
 	examples();
 	wrong();
 	many_mistakes();

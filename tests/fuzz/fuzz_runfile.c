@@ -17,6 +17,8 @@ check_run(const RunFile *r)
 		|| r->dtype >= DT_I32 || (!r->folder && !r->n_component)
 		|| (r->width > 0) != (r->height > 0))
 		abort();
+	if (runfile_takes(r) < 1 || r->take || r->prompt != r->prompts[0])
+		abort();
 	for (size_t i = 0; i < r->n_output; i++)
 		if (!*r->output[i].path)
 			abort();
