@@ -74,7 +74,10 @@ note_point(Vm *vm, const PlanWalk *w)
 		return;
 	g->insns = vm->insns;
 	g->steps = vm->main_loop == PLAN_NONE ? 0 : vm->plan->head.steps;
-	g->step = inside ? w->r[0] : w->pc > vm->main_loop ? g->steps : 0;
+	/* at a step's end it is done */
+	g->step = inside ? w->r[0] + (w->depth == 1
+		&& vm->plan->code[w->pc].op == CTL_next)
+		: w->pc > vm->main_loop ? g->steps : 0;
 	g->fraction = vm->work > 0 ? vm->work_done / vm->work
 		: (double)g->insn / (double)max64(vm->insns, 1);
 	if (g->fraction > 1)
@@ -217,14 +220,14 @@ account(Vm *vm, const PlanWalk *w, double start, double end)
 
 /* What is due behind an instruction that was done; false: stop. */
 static bool
-after_insn(Vm *vm, const PlanWalk *w, bool leaves, double end)
+after_insn(Vm *vm, const PlanWalk *w, bool leaves, bool step_ends, double end)
 {
 	const PlanInsn *insn = &vm->plan->code[w->pc];
 	if (vm->o.poison && (insn->op != CTL_next || leaves))
 		poison_after(vm, w->pc);
 	vm->progress.insn++;
 	vm->work_done += (double)insn->seconds;
-	return end < vm->next_report || report(vm, w, end);
+	return (!step_ends && end < vm->next_report) || report(vm, w, end);
 }
 
 static int
@@ -251,7 +254,7 @@ run_code(Vm *vm)
 			step_inputs_fill(vm, w.r[p->code[w.pc].a] + 1);
 		if (leaves && step_ends)
 			vm->times.loop_seconds += end - loop_start;
-		if (!after_insn(vm, &w, leaves, end))
+		if (!after_insn(vm, &w, leaves, step_ends, end))
 			return vm_fail(vm, EXIT_INTERRUPTED, "interrupted");
 	}
 	int code = vm->on->sync(vm->device);

@@ -34,8 +34,8 @@ typedef struct VmOptions {
 	bool check_finite_step; /* look for NaN in carried values each step */
 	bool profile;           /* insn_seconds of VmTimes */
 	bool trace;             /* events of VmTimes */
-	/* Called between instructions (at most some times a second); false
-	 * stops the run with EXIT_INTERRUPTED. */
+	/* Called between instructions (some times a second, and after each
+	 * denoising step); false stops the run with EXIT_INTERRUPTED. */
 	bool (*progress)(void *user, const VmProgress *p);
 	void *user;
 } VmOptions;
@@ -79,7 +79,8 @@ int vm_write_input(Vm *vm, const PlanPort *port, int64_t first,
  * case, with seed 0, unless this is called. */
 void vm_step_input(Vm *vm, const char *name, const float *rows, uint64_t seed);
 int vm_run(Vm *vm);
-/* Elements [first, first + n) of an output after vm_run. */
+/* Elements [first, first + n) of an output after vm_run; from `progress`, what was
+ * written of it so far. */
 int vm_read_output(Vm *vm, const PlanPort *port, int64_t first, void *data,
 	int64_t n);
 const char *vm_error(const Vm *vm);

@@ -27,6 +27,7 @@ typedef struct Generation {
 	Vm *vm;
 	Running running;
 	int threads;
+	Preview preview;
 	bool quiet;
 	char error[GENERATE_ERR];
 } Generation;
@@ -51,6 +52,9 @@ read_run(Generation *g)
 		|| arg_flag(&g->args, "dry-run"));
 	must(g, job_make(&g->arena, &g->run, g->threads, source_table(&g->args,
 		&g->arena), &g->job, g->error));
+	g->preview.every = arg_integer(&g->args, "preview", 0, 1, 100000);
+	if (g->preview.every)
+		g->job.compile.lang.keep_latents = true;
 }
 
 /* Of all videos. */
@@ -92,6 +96,14 @@ open_weights(Generation *g)
 		fatal(code, "%s", g->error);
 }
 
+static bool
+progress(void *user, const VmProgress *p)
+{
+	Generation *g = user;
+	preview_step(&g->preview, &g->job, g->vm, p->step);
+	return running_progress(&g->running, p);
+}
+
 static void
 bind(Generation *g)
 {
@@ -99,8 +111,8 @@ bind(Generation *g)
 		.threads = g->threads,
 		.device_index = g->run.device_index,
 		.check_finite_step = true,
-		.progress = running_progress,
-		.user = &g->running,
+		.progress = progress,
+		.user = g,
 	};
 	g->vm = vm_open(g->plan, &o);
 	int code = vm_bind(g->vm, g->weights);
@@ -149,6 +161,7 @@ make_take(Generation *g, size_t take)
 {
 	Arena work = {0};
 	runfile_take(&g->arena, &g->run, take);
+	g->preview = (Preview){.every = g->preview.every};
 	must(g, job_fill(&work, &g->job, g->plan, g->vm, &g->inputs, g->error));
 	int code = running_run(&g->running, g->vm);
 	if (code != EXIT_OK)

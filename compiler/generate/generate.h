@@ -64,6 +64,17 @@ int job_fill(Arena *a, const Job *job, const Plan *p, Vm *vm, JobInputs *in,
 /* The plan's input of this name, or NULL. */
 const PlanPort *job_port(const Plan *p, const char *name);
 
+/* ---- generate_preview.c ---- */
+typedef struct Preview {
+	int64_t every;          /* steps between two; 0: there are none */
+	int64_t shown;          /* how many times `every` steps were shown */
+	bool broken;            /* one could not be made, which has been told */
+} Preview;
+/* Makes a preview when `step` steps are done and one is due: NAME.preview.gif
+ * beside the first output, in place of the last one.  The plan must keep its
+ * latents (CompileOptions.lang.keep_latents). */
+void preview_step(Preview *pv, const Job *job, Vm *vm, int64_t step);
+
 /* Without ffmpeg an MP4 or WebM becomes a Y4M file of its name: said before the work,
  * unless `quiet`. */
 void outputs_settle(Arena *a, RunFile *r, bool quiet);

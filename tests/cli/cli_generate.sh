@@ -282,3 +282,20 @@ check "the same bits as alone" cmp -s alone.safetensors wanted.safetensors
 check "other seeds, other bits" other_tensors 1-3.safetensors 2-4.safetensors
 check "other prompts too" other_tensors 2-4.safetensors 4-4.safetensors
 rm -rf ?-?.safetensors f?
+
+# ---- previews ----
+run generate run.yaml --quiet --set steps=5 --preview 2 --set 'output=[look.safetensors, look.y4m]'
+check "a preview beside the output" [ "$(head -c 6 look.preview.gif)" = GIF89a ]
+run generate run.yaml --quiet --set steps=5 --set output=plain.y4m
+check "it changes no bit" cmp -s look.y4m plain.y4m
+run generate run.yaml --quiet --preview 1 --set steps=5 --set keep_latents=true --set output=kept.safetensors
+check "nor keeps latents that nobody asked for" grep -aqF '"latents":' kept.safetensors
+check "unless they are asked for" sh -c '! grep -aqF "\"latents\":" look.safetensors'
+cp look.preview.gif second.gif
+run generate run.yaml --quiet --set steps=5 --preview 9 --set output=none.safetensors
+check "none when none is due" [ ! -e none.preview.gif ]
+mkdir taken.preview.gif
+run generate run.yaml --set steps=3 --preview 1 --set output=taken.gif
+check "a preview that cannot be written does not stop the run" [ $code -eq 0 ] && [ -s taken.gif ]
+check "and is told once" [ "$(grep -c 'warning: no preview' "$MESSAGES/err")" -eq 1 ]
+refused "no steps between previews" 2 "--preview" generate run.yaml --preview 0
