@@ -237,13 +237,14 @@ test_products(void)
 	BREAK(attr(p, s.conv)->over = 0x1e, "over 4 axes");
 	BREAK(attr(p, s.conv)->over = AXIS_BIT(AXIS_F) | AXIS_BIT(AXIS_H),
 		"axis");
-	BREAK(attr(p, s.conv)->kernel[0] = 0, "extent of axis 3");
-	BREAK(attr(p, s.conv)->stride[1] = 0, "extent of axis 4");
-	BREAK(attr(p, s.conv)->before[1] = 2, "extent of axis 4");
+	BREAK(attr(p, s.conv)->kernel[0] = 0, "kernel or stride 0 is 0");
+	BREAK(attr(p, s.conv)->stride[1] = 0, "kernel or stride 1 is 0");
+	BREAK(attr(p, s.conv)->before[1] = 2,
+		"4 indices of axis w, its operands give 5");
 	BREAK(attr(p, s.conv)->kernel[0] = 7, "lacks indices of axis 3");
 	BREAK(attr(p, s.conv)->kernel[1] = 7; attr(p, s.conv)->stride[1] = 2;
 		dim(p, s.conv, 0, AXIS_W)->extent = 1;
-		dim(p, s.conv, 0, AXIS_W)->hi.base = 1, "extent of axis 4");
+		dim(p, s.conv, 0, AXIS_W)->hi.base = 1, "packed for another shape");
 	BREAK(attr(p, s.conv)->geglu = 1, "no geglu");
 	test("gate 2: workspaces");
 	BREAK(*operand(p, s.conv, 6) = NONE, "its workspace has 0 bytes");
@@ -267,23 +268,23 @@ test_attend(void)
 	BREAK(attr(p, s.attend)->causal = 1; attr(p, s.attend)->over
 		|= AXIS_BIT(AXIS_H), "over 2 axes");
 	BREAK(attr(p, s.attend)->causal = 1, "as many queries as keys");
-	BREAK(attr(p, s.attend)->over |= AXIS_BIT(AXIS_F), "k lacks axis 2");
+	BREAK(attr(p, s.attend)->over |= AXIS_BIT(AXIS_F), "has no axis f");
 	BREAK(attr(p, s.attend)->heads = 0, "into 0 heads");
 	BREAK(attr(p, s.attend)->heads = 3, "8 channels do not divide into 3");
 	BREAK(*operand(p, s.attend, 2) = ONE(build_whole(&s.b, s.m)),
 		"k and v differ along axis 14");
 	BREAK(*operand(p, s.attend, 2) = *operand(p, s.attend, 3)
-		= ONE(build_whole(&s.b, s.m)), "k lacks axis 14");
+		= ONE(build_whole(&s.b, s.m)), "has no axis token");
 	BREAK(*operand(p, s.attend, 3) = ONE(build_whole(&s.b, s.gamma)),
 		"k and v differ along axis 14");
 	BREAK(uint32_t v = build_whole(&s.b, s.e);
 		build_dim(p, v, AXIS_C)->extent = 4;
 		build_dim(p, v, AXIS_C)->hi.base = 4;
-		*operand(p, s.attend, 2) = ONE(v), "q and k differ");
+		*operand(p, s.attend, 2) = ONE(v), "q has 8 channels, k has 4");
 	BREAK(uint32_t v = build_whole(&s.b, s.e);
 		build_dim(p, v, AXIS_C)->extent = 4;
 		build_dim(p, v, AXIS_C)->hi.base = 4;
-		*operand(p, s.attend, 3) = ONE(v), "v and the result differ");
+		*operand(p, s.attend, 3) = ONE(v), "the result has 8 indices of axis c, its operands give 4");
 	BREAK(dim(p, s.attend, 0, AXIS_W)->axis = AXIS_TOKEN;
 		dim(p, s.attend, 1, AXIS_W)->extent = 1;
 		dim(p, s.attend, 1, AXIS_W)->hi.base = 1, "q lacks axis 14");
@@ -298,15 +299,15 @@ test_norms_embed(void)
 	BREAK(attr(p, s.embed)->rows = INT64_C(1) << 45, "numbers along c");
 	BREAK(dim(p, s.embed, 1, AXIS_TOKEN)->axis = AXIS_C;
 		dim(p, s.embed, 0, AXIS_C)->extent = 3;
-		dim(p, s.embed, 0, AXIS_C)->hi.base = 3, "have channels");
+		dim(p, s.embed, 0, AXIS_C)->hi.base = 3, "must be 15 numbers");
 	BREAK(p->weights[3].layout = 1; p->weights[3].rows[0] = 5;
 		p->weights[3].cols[0] = 8; p->weights[3].taps = 1,
 		"a packed matrix");
 	BREAK(dim(p, s.embed, 0, AXIS_C)->lo.base = 1, "result has not");
 	test("gate 2: norm_stats");
-	BREAK(attr(p, s.stats)->groups = 0, "two numbers for each");
-	BREAK(attr(p, s.stats)->groups = 3, "two numbers for each group");
-	BREAK(attr(p, s.stats)->over |= AXIS_BIT(AXIS_F), "lacks axis 2");
+	BREAK(attr(p, s.stats)->groups = 0, "divide into 0 groups");
+	BREAK(attr(p, s.stats)->groups = 3, "divide into 3 groups");
+	BREAK(attr(p, s.stats)->over |= AXIS_BIT(AXIS_F), "has no axis f");
 	BREAK(attr(p, s.stats)->over |= AXIS_BIT(AXIS_C), "channels");
 	BREAK(dim(p, s.stats, 0, AXIS_H)->axis = AXIS_W, "axis");
 	BREAK(dim(p, s.stats, 0, AXIS_C)->lo.base = 1, "whole of its channels");
@@ -324,7 +325,7 @@ test_norms_embed(void)
 		build_dim(p, v, AXIS_H)->hi.base = 2;
 		*operand(p, s.apply, 2) = ONE(v), "different indices");
 	BREAK(dim(p, s.apply, 1, AXIS_C)->extent = 4;
-		dim(p, s.apply, 1, AXIS_C)->hi.base = 4, "in their channels");
+		dim(p, s.apply, 1, AXIS_C)->hi.base = 4, "axis c is 4 on the left and 8");
 	BREAK(*operand(p, s.apply, 3) = ONE(build_whole(&s.b, s.e)),
 		"operand 3");
 	BREAK(*operand(p, s.apply, 4) = ONE(build_whole(&s.b, s.w)),
@@ -415,7 +416,7 @@ test_small_ops(void)
 	build_free(&good.b);
 	test("gate 2: geglu");
 	SMALL(OP_geglu, none, hc, 1, &hc2,
-		set_extent(&s, s.in[0], AXIS_C, 7), "twice");
+		set_extent(&s, s.in[0], AXIS_C, 7), "7 is odd");
 	SMALL(OP_geglu, none, hc, 1, &hc2, (set_extent(&s, s.y, AXIS_C, 3),
 		set_extent(&s, s.in[0], AXIS_C, 6),
 		build_dim(s.p, s.y, AXIS_C)->lo.base = 1), "whole");
@@ -423,7 +424,7 @@ test_small_ops(void)
 	SMALL(OP_resize, over_h, h6c, 1, &hc,
 		build_dim(s.p, s.in[0], AXIS_H)->hi.base = 2, "axis 3");
 	SMALL(OP_resize, over_h, h6c, 1, &hc,
-		s.attr->over |= AXIS_BIT(AXIS_W), "lacks an axis");
+		s.attr->over |= AXIS_BIT(AXIS_W), "has no axis w");
 	SMALL(OP_resize, over_h, h6c, 1, &hc,
 		s.attr->over |= AXIS_BIT(AXIS_C), "channels");
 	test("gate 2: index");
@@ -437,7 +438,7 @@ test_small_ops(void)
 		build_dim(s.p, s.y, AXIS_C)->lo.base = 1, "whole");
 	SMALL(OP_sinusoid, none, hc, 1, &h, (build_dim(s.p, s.in[0], AXIS_H)
 		->axis = AXIS_C, set_extent(&s, s.in[0], AXIS_C, 4)),
-		"have channels");
+		"has an axis c already");
 	test("gate 2: fill");
 	SMALL(OP_fill, none, hc, 0, NULL,
 		build_dim(s.p, s.y, AXIS_H)->stride = 1, "share a place");
@@ -474,7 +475,7 @@ test_copy_layer_norm(void)
 	refused(p, "not the whole of its channels");
 	c->lo.base = 0;
 	c->extent = c->hi.base = 1;
-	refused(p, "differ in their channels");
+	refused(p, "its operands give 7");
 	c->extent = c->hi.base = 2;
 	test("gate 2: layer_norm");
 	c = build_dim(p, gamma, AXIS_C);
@@ -483,7 +484,7 @@ test_copy_layer_norm(void)
 	c->extent = c->hi.base = 8;
 	c = build_dim(p, n, AXIS_C);
 	c->extent = c->hi.base = 7;
-	refused(p, "differ in their channels");
+	refused(p, "must be 7 numbers");
 	build_free(&b);
 }
 

@@ -1,8 +1,9 @@
-/* verify.h - what the two files of gate 2 share: one instruction with its
+/* verify.h - what the files of gate 2 share: one instruction with its
  * operands taken apart.
  *
  *   verify.c      walks the code; rules that hold for every op
- *   verify_ops.c  the rules of each op
+ *   verify_ops.c  what an op wants of its operands beside their extents
+ *   verify_shape.c  extents, by the rules in ir/shape.c
  */
 #ifndef SLUICE_VERIFY_H
 #define SLUICE_VERIFY_H
@@ -59,6 +60,8 @@ int64_t arg_channels(const Arg *x);
 /* What an op wants of `over`, checked before anything uses it. */
 bool verify_attr(const Verify *v);
 /* The other rules of the op; the general ones hold already. */
-bool verify_op(Verify *v);
+bool verify_op(const Verify *v);
+/* The result's extents by the shape rule that the compiler uses. */
+bool verify_shape(const Verify *v);
 
 #endif
