@@ -13,15 +13,25 @@
 #define IN(name_, rule_, marks) {.name = #name_, .rule = RULE_##rule_ marks},
 #define IN_NONE {0}
 #define UNWRAP(...) __VA_ARGS__
+#define AT(name_) | ATTR_BIT(ATTR_##name_)
 #define COUNT_IN(name_, rule_, marks) +1
 
 const OpInfo op_info[OP_COUNT] = {
 	[OP_NONE] = {.name = "none"},
 #define OP(name_, attr_, flags_, operands_, doc_) \
-	[OP_##name_] = {.name = #name_, .attrs = attr_, .flags = flags_, \
+	[OP_##name_] = {.name = #name_, .attrs = 0 UNWRAP attr_, \
+		.flags = flags_, \
 		.in = {UNWRAP operands_}, .doc = doc_},
 #include "ir/ops.def"
 };
+
+_Static_assert(ATTRS <= 8 * sizeof(AttrSet), "attributes fit into a set");
+
+bool
+op_uses(Op op, AttrName a)
+{
+	return op_info[op].attrs & ATTR_BIT(a);
+}
 
 int
 op_nin(Op op)
@@ -147,8 +157,10 @@ ops_hash(void)
 {
 	/* FNV-1a over the text of the table */
 	static const char text[] =
+#define ATTR(name_, kind_, doc_) #name_ " " #kind_ "\n"
+#include "ir/attrs.def"
 #define OP(name_, attr_, flags_, operands_, doc_) \
-		#name_ "|" attr_ "|" #flags_ "|" #operands_ "\n"
+		#name_ "|" #attr_ "|" #flags_ "|" #operands_ "\n"
 #include "ir/ops.def"
 		;
 	uint64_t h = 14695981039346656037u ^ sizeof(Attr);

@@ -58,33 +58,40 @@ typedef enum Otherwise {
 
 /* Attributes of an op.  One struct for all, plain data (it is stored in plan
  * files as it stands); what an op does not use is zero. */
+#define ATTR_AXES(name)   AxisSet name;
+#define ATTR_ACT(name)    uint8_t name;
+#define ATTR_FLAG(name)   uint8_t name;
+#define ATTR_AXIS(name)   uint8_t name;
+#define ATTR_COUNT(name)  int32_t name;
+#define ATTR_TRIPLE(name) int32_t name[3];
+#define ATTR_INDEX(name)  int64_t name;
+#define ATTR_ROWS(name)   int64_t name;
+#define ATTR_REAL(name)   double name;
+#define ATTR_SMALL(name)  double name;
 typedef struct Attr {
-	AxisSet over;           /* conv, norms, attend, merge, concat (one bit),
-	                           resize */
-	uint8_t act;            /* linear, conv, norm_apply: Act */
-	uint8_t geglu;          /* linear: y = first half * gelu(second half),
-	                           after the bias */
-	uint8_t causal;         /* attend */
-	uint8_t sin_first;      /* sinusoid */
-	uint8_t interleave;     /* sinusoid */
-	uint8_t reversed;       /* sub, div: scalar op x instead of x op scalar */
-	uint8_t axis;           /* at, index, concat: the axis */
-	uint8_t pad_[7];
-	int32_t heads;          /* attend */
-	int32_t groups;         /* norms */
-	int32_t kernel[3];      /* conv: one for each axis of `over`, upwards */
-	int32_t stride[3];
-	int32_t before[3];      /* conv: zeros added in front, behind */
-	int32_t after[3];
-	int64_t begin, end;     /* at: [begin, end); end < 0: one index, the
-	                           axis goes */
-	int64_t rows;           /* embed: rows of the table; norm_combine:
-	                           elements in a unit */
-	double eps;             /* norms, layer_norm */
-	double scale;           /* attend: factor of q k */
-	double scalar;          /* add sub mul div with one operand */
-	double lo, hi;          /* clamp */
+#define ATTR(name, kind, doc) ATTR_##kind(name)
+#define PAD(bytes) uint8_t pad_[bytes];
+#include "ir/attrs.def"
 } Attr;
+#undef ATTR_AXES
+#undef ATTR_ACT
+#undef ATTR_FLAG
+#undef ATTR_AXIS
+#undef ATTR_COUNT
+#undef ATTR_TRIPLE
+#undef ATTR_INDEX
+#undef ATTR_ROWS
+#undef ATTR_REAL
+#undef ATTR_SMALL
+
+/* Their numbers, and sets of them. */
+typedef enum AttrName {
+#define ATTR(name, kind, doc) ATTR_##name,
+#include "ir/attrs.def"
+	ATTRS
+} AttrName;
+typedef uint32_t AttrSet;
+#define ATTR_BIT(a) ((AttrSet)1 << (a))
 
 /* ---- ops ---- */
 typedef enum Op {
@@ -143,7 +150,7 @@ typedef struct OperandInfo {
 
 typedef struct OpInfo {
 	const char *name;
-	const char *attrs;      /* names of the attributes it uses, by space */
+	AttrSet attrs;          /* those that it uses */
 	unsigned flags;         /* OPF_ */
 	OperandInfo in[OPERANDS_MAX];
 	const char *doc;
@@ -151,6 +158,8 @@ typedef struct OpInfo {
 
 extern const OpInfo op_info[OP_COUNT];
 
+/* Whether the op has the attribute. */
+bool op_uses(Op op, AttrName a);
 /* Operands in the op's row, optional ones counted. */
 int op_nin(Op op);
 /* Op of that name, OP_NONE when there is none. */

@@ -1,8 +1,6 @@
 /* print.c - a graph as text, one line a node: what every dump shows. */
 #include "ir/ir.h"
 
-#include <string.h>
-
 static void
 print_axes(const Graph *g, AxisSet set, FILE *out)
 {
@@ -35,39 +33,46 @@ static void
 print_attr(const Graph *g, const Node *n, FILE *out)
 {
 	const Attr *t = &n->attr;
-	const char *uses = op_info[n->op].attrs;
-	if (strstr(uses, "over")) {
+	Op op = n->op;
+	if (op_uses(op, ATTR_over)) {
 		fputs(" over=", out);
 		print_axes(g, t->over, out);
 	}
-	if (strstr(uses, "kernel"))
+	if (op_uses(op, ATTR_kernel))
 		print_conv(t, out);
-	if (strstr(uses, "axis"))
+	if (op_uses(op, ATTR_axis))
 		fprintf(out, " axis=%s", g->axis_name[t->axis]);
-	if (strstr(uses, "begin"))
+	if (op_uses(op, ATTR_begin))
 		fprintf(out, t->end < 0 ? " at=%lld" : " at=%lld..%lld",
 			(long long)t->begin, (long long)t->end);
-	if (strstr(uses, "groups"))
+	if (op_uses(op, ATTR_groups))
 		fprintf(out, " groups=%d", t->groups);
-	if (strstr(uses, "heads"))
+	if (op_uses(op, ATTR_heads))
 		fprintf(out, " heads=%d", t->heads);
-	if (strstr(uses, "rows"))
+	if (op_uses(op, ATTR_rows))
 		fprintf(out, " rows=%lld", (long long)t->rows);
-	if (strstr(uses, "eps"))
+	if (op_uses(op, ATTR_eps))
 		fprintf(out, " eps=%g", t->eps);
-	if (strstr(uses, "scale"))
+	if (op_uses(op, ATTR_scale))
 		fprintf(out, " scale=%g", t->scale);
-	if (strstr(uses, "scalar") && (n->nin < 2 || !n->in[1]))
+	if (op_uses(op, ATTR_scalar) && (n->nin < 2 || !n->in[1]))
 		fprintf(out, " scalar=%g", t->scalar);
-	if (strstr(uses, "lo"))
+	if (op_uses(op, ATTR_lo))
 		fprintf(out, " lo=%g hi=%g", t->lo, t->hi);
 	if (t->act)
 		fprintf(out, " act=%s", act_name((Act)t->act));
-	fputs(t->geglu ? " geglu" : "", out);
-	fputs(t->causal ? " causal" : "", out);
-	fputs(t->reversed ? " reversed" : "", out);
-	fputs(t->sin_first ? " sin_first" : "", out);
-	fputs(t->interleave ? " interleave" : "", out);
+#define PRINT_AXES(name)
+#define PRINT_ACT(name)
+#define PRINT_FLAG(name) fputs(t->name ? " " #name : "", out);
+#define PRINT_AXIS(name)
+#define PRINT_COUNT(name)
+#define PRINT_TRIPLE(name)
+#define PRINT_INDEX(name)
+#define PRINT_ROWS(name)
+#define PRINT_REAL(name)
+#define PRINT_SMALL(name)
+#define ATTR(name, kind, doc) PRINT_##kind(name)
+#include "ir/attrs.def"
 }
 
 static void

@@ -163,36 +163,25 @@ print_attr(const Plan *p, const PlanInsn *in, FILE *out)
 {
 	const Attr *a = &p->attrs[in->attr];
 	int n = __builtin_popcount(a->over);
-	bool axis = strstr(op_info[in->op].attrs, "axis") != NULL;
 	n = n > 3 ? 3 : n;
-	if (a->over) {
-		fputs(" over=", out);
-		dis_axes(p, a->over, out);
-	}
-	if (axis) {
-		fputs(" axis=", out);
-		print_axis(p, a->axis, out);
-	}
-	if (any(a->kernel))
-		print_triple("kernel", a->kernel, n, out);
-	if (any(a->stride))
-		print_triple("stride", a->stride, n, out);
-	if (any(a->before))
-		print_triple("before", a->before, n, out);
-	if (any(a->after))
-		print_triple("after", a->after, n, out);
-	if (a->act)
-		fprintf(out, " act=%s", act_name((Act)a->act));
-#define FLAG(name) if (a->name) fputs(" " #name, out);
-	FLAG(geglu) FLAG(causal) FLAG(sin_first) FLAG(interleave) FLAG(reversed)
-#undef FLAG
+#define PRINT_AXES(name) if (a->name) { \
+		fputs(" " #name "=", out); dis_axes(p, a->name, out); }
+#define PRINT_ACT(name) if (a->name) \
+		fprintf(out, " " #name "=%s", act_name((Act)a->name));
+#define PRINT_FLAG(name) if (a->name) fputs(" " #name, out);
+#define PRINT_AXIS(name) if (op_uses((Op)in->op, ATTR_##name)) { \
+		fputs(" " #name "=", out); print_axis(p, a->name, out); }
+#define PRINT_TRIPLE(name) if (any(a->name)) \
+		print_triple(#name, a->name, n, out);
 #define NUMBER(name, format) if (a->name != 0) \
 		fprintf(out, " " #name "=" format, a->name);
-	NUMBER(heads, "%d") NUMBER(groups, "%d")
-	NUMBER(begin, "%" PRId64) NUMBER(end, "%" PRId64)
-	NUMBER(rows, "%" PRId64) NUMBER(eps, "%.9g") NUMBER(scale, "%.9g")
-	NUMBER(scalar, "%.9g") NUMBER(lo, "%.9g") NUMBER(hi, "%.9g")
-#undef NUMBER
+#define PRINT_COUNT(name) NUMBER(name, "%d")
+#define PRINT_INDEX(name) NUMBER(name, "%" PRId64)
+#define PRINT_ROWS(name)  NUMBER(name, "%" PRId64)
+#define PRINT_REAL(name)  NUMBER(name, "%.9g")
+#define PRINT_SMALL(name) NUMBER(name, "%.9g")
+#define ATTR(name, kind, doc) PRINT_##kind(name)
+#include "ir/attrs.def"
 }
 
 static void

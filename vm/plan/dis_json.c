@@ -316,22 +316,20 @@ write_attr(Writer *w, Op op, const Attr *a)
 {
 	key(w, "attributes");
 	open_with(w, '{');
-	if (a->over)
-		axes_member(w, "over", a->over);
-	if (op == OP_index)
-		axis_member(w, "axis", a->axis);
-	write_triple(w, "kernel", a->kernel);
-	write_triple(w, "stride", a->stride);
-	write_triple(w, "before", a->before);
-	write_triple(w, "after", a->after);
-	if (a->act)
-		text(w, "act", act_name((Act)a->act));
-#define X(write, name) if (a->name != 0) write(w, #name, a->name);
-	X(boolean, geglu) X(boolean, causal) X(boolean, sin_first)
-	X(boolean, interleave) X(boolean, reversed) X(integer, heads)
-	X(integer, groups) X(integer, begin) X(integer, end) X(integer, rows)
-	X(real, eps) X(real, scale) X(real, scalar) X(real, lo) X(real, hi)
-#undef X
+#define WRITE_AXES(name) if (a->name) axes_member(w, #name, a->name);
+#define WRITE_ACT(name) if (a->name) text(w, #name, act_name((Act)a->name));
+#define WRITE_AXIS(name) if (op_uses(op, ATTR_##name)) \
+		axis_member(w, #name, a->name);
+#define WRITE_TRIPLE(name) write_triple(w, #name, a->name);
+#define OTHER(write, name) if (a->name != 0) write(w, #name, a->name);
+#define WRITE_FLAG(name)  OTHER(boolean, name)
+#define WRITE_COUNT(name) OTHER(integer, name)
+#define WRITE_INDEX(name) OTHER(integer, name)
+#define WRITE_ROWS(name)  OTHER(integer, name)
+#define WRITE_REAL(name)  OTHER(real, name)
+#define WRITE_SMALL(name) OTHER(real, name)
+#define ATTR(name, kind, doc) WRITE_##kind(name)
+#include "ir/attrs.def"
 	close_with(w, '}');
 }
 

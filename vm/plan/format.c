@@ -213,25 +213,27 @@ check_operands(const Plan *p, PlanError *e)
 	return true;
 }
 
+/* What each kind of attribute may be; sets of axes are looked at op by op. */
+#define ATTR_AXES(x)   ((void)(x), true)
+#define ATTR_ACT(x)    ((x) < ACT_COUNT)
+#define ATTR_FLAG(x)   ((x) <= 1)
+#define ATTR_AXIS(x)   ((x) < AXIS_MAX)
+#define ATTR_COUNT(x)  ((x) >= 0)
+#define ATTR_TRIPLE(x) ((x)[0] >= 0 && (x)[1] >= 0 && (x)[2] >= 0)
+#define ATTR_INDEX(x)  in_range(x, -EXTENT_MAX, EXTENT_MAX)
+#define ATTR_ROWS(x)   in_range(x, 0, BYTES_MAX)
+#define ATTR_REAL(x)   (isfinite(x) != 0)
+#define ATTR_SMALL(x)  sane(x)
+
 static bool
 check_attrs(const Plan *p, PlanError *e)
 {
 	for (uint32_t i = 0; i < p->n_attrs; i++) {
 		const Attr *a = &p->attrs[i];
-		bool ok = a->act < ACT_COUNT && a->geglu <= 1 && a->causal <= 1
-			&& a->sin_first <= 1 && a->interleave <= 1
-			&& a->reversed <= 1 && a->axis < AXIS_MAX
-			&& zero(a->pad_, sizeof a->pad_)
-			&& a->heads >= 0 && a->groups >= 0
-			&& in_range(a->rows, 0, BYTES_MAX)
-			&& in_range(a->begin, -EXTENT_MAX, EXTENT_MAX)
-			&& in_range(a->end, -EXTENT_MAX, EXTENT_MAX)
-			&& sane(a->eps) && isfinite(a->scale)
-			&& isfinite(a->scalar) && isfinite(a->lo)
-			&& isfinite(a->hi);
-		for (int k = 0; k < 3; k++)
-			ok = ok && a->kernel[k] >= 0 && a->stride[k] >= 0
-				&& a->before[k] >= 0 && a->after[k] >= 0;
+		bool ok = true;
+#define ATTR(name, kind, doc) ok = ok && ATTR_##kind(a->name);
+#define PAD(bytes) ok = ok && zero(a->pad_, bytes);
+#include "ir/attrs.def"
 		if (!ok)
 			return plan_fail(e, "attributes %u: a value is out of "
 				"range", i);
