@@ -34,6 +34,13 @@
 #else
 #define TWO_BLOCKS 2
 #endif
+/* The same for tiles of 160 channels: sm_86 and 89 would spill, too. */
+#if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ < 800 \
+	|| (__CUDA_ARCH__ > 800 && __CUDA_ARCH__ < 900))
+#define TWO_WIDE_BLOCKS 1
+#else
+#define TWO_WIDE_BLOCKS 2
+#endif
 typedef uint4 V4;
 
 DEV int thread_x() { return (int)threadIdx.x; }

@@ -476,17 +476,17 @@ struct MatrixTile {
 };
 
 /* One row of the table in shapes.c: channels of a tile, warps along pixels and
- * channels. */
-#define MATRIX(name, T, BN, WARPS_M, WARPS_N, VEC) \
-	KERNEL(name, WARPS_M * WARPS_N * 32, TWO_BLOCKS, MatrixArgs) \
+ * channels, blocks that are to fit at once. */
+#define MATRIX(name, T, BN, WARPS_M, WARPS_N, VEC, BLOCKS) \
+	KERNEL(name, WARPS_M * WARPS_N * 32, BLOCKS, MatrixArgs) \
 	{ \
 		MatrixTile<T, BN, WARPS_M, WARPS_N, VEC>(p).run(); \
 	}
-MATRIX(matrix_f16_128, DT_F16, 128, 2, 2, true)
-MATRIX(matrix_f16_160, DT_F16, 160, 4, 2, true)
-MATRIX(matrix_f16_64, DT_F16, 64, 4, 2, true)
-MATRIX(matrix_f16_any, DT_F16, 64, 4, 2, false)
-MATRIX(matrix_bf16_128, DT_BF16, 128, 2, 2, true)
-MATRIX(matrix_bf16_160, DT_BF16, 160, 4, 2, true)
-MATRIX(matrix_bf16_64, DT_BF16, 64, 4, 2, true)
-MATRIX(matrix_bf16_any, DT_BF16, 64, 4, 2, false)
+MATRIX(matrix_f16_128, DT_F16, 128, 2, 2, true, TWO_BLOCKS)
+MATRIX(matrix_f16_160, DT_F16, 160, 4, 2, true, TWO_WIDE_BLOCKS)
+MATRIX(matrix_f16_64, DT_F16, 64, 4, 2, true, TWO_BLOCKS)
+MATRIX(matrix_f16_any, DT_F16, 64, 4, 2, false, 1)
+MATRIX(matrix_bf16_128, DT_BF16, 128, 2, 2, true, TWO_BLOCKS)
+MATRIX(matrix_bf16_160, DT_BF16, 160, 4, 2, true, TWO_WIDE_BLOCKS)
+MATRIX(matrix_bf16_64, DT_BF16, 64, 4, 2, true, TWO_BLOCKS)
+MATRIX(matrix_bf16_any, DT_BF16, 64, 4, 2, false, 1)

@@ -12,6 +12,7 @@
 #define DEV static inline
 #define DEV_METHOD inline
 #define TWO_BLOCKS 2
+#define TWO_WIDE_BLOCKS 2
 /* A kernel enters itself into the shim's list. */
 #define KERNEL(name, threads, blocks, Args) \
 	static void name(const Args &p); \
