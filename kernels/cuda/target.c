@@ -27,6 +27,8 @@ work_bytes(Op op, const Operand *args, const Attr *attr, int threads)
 const Target target_cuda = {
 	.name = "cuda",
 	.abi = 1,
+	.layouts = 1,           /* rows of outputs: cuda_pack_rows */
+	.providers = 1,
 	.has_kernel = has_kernel,
 	.work_bytes = work_bytes,
 	.pack_rows = cuda_pack_rows,
