@@ -232,8 +232,13 @@ function listLive(i) {
 	d.buffers.forEach(function (b) {
 		if (b[3] > i || b[4] < i) return;
 		live.push(b);
-		sums[b[5]] += b[2];
 	});
+	// what two of them share (in place) counts once
+	live.sort(function (a, b) { return a[1] - b[1]; });
+	live.reduce(function (top, b) {
+		sums[b[5]] += Math.max(b[1] + b[2] - Math.max(top, b[1]), 0);
+		return Math.max(top, b[1] + b[2]);
+	}, 0);
 	live.sort(function (a, b) { return b[2] - a[2]; });
 	var title = document.createElement("p");
 	title.textContent = "At " + insn(i) + " " + live.length + " buffers live, "

@@ -4,8 +4,6 @@
  */
 #include "compiler/explain/report.h"
 
-#include <stdlib.h>
-
 /* What the plan would need if something were different. */
 typedef struct Bounds {
 	int64_t streamed;       /* no weight but those that an instruction reads */
@@ -18,16 +16,6 @@ typedef struct Bounds {
 
 /* ---- shares ---- */
 
-static int
-by_offset(const void *a, const void *b)
-{
-	const PlanBuffer *x = *(const PlanBuffer *const *)a;
-	const PlanBuffer *y = *(const PlanBuffer *const *)b;
-	if (x->offset != y->offset)
-		return x->offset < y->offset ? -1 : 1;
-	return x < y ? -1 : x > y;
-}
-
 Shares
 shares_at(Arena *a, const Plan *p, const MemoryUse *use, uint32_t insn)
 {
@@ -37,7 +25,7 @@ shares_at(Arena *a, const Plan *p, const MemoryUse *use, uint32_t insn)
 	int64_t top = 0;
 	for (uint32_t i = 0; i < n; i++)
 		live[i] = &p->buffers[id[i]];
-	qsort(live, n, sizeof *live, by_offset);
+	sort_by_address(live, n);
 	for (uint32_t i = 0; i < n; i++) {
 		int64_t end = live[i]->offset + live[i]->bytes;
 		if (end <= top)
@@ -64,26 +52,26 @@ highest_phases(const Plan *p, uint32_t *first, uint32_t *second)
 
 /* ---- bounds ---- */
 
-/* Bytes of the different buffers that an instruction touches; of weights
- * only, if asked.  `latest` remembers for each buffer who saw it last. */
+/* Bytes of the buffers that an instruction touches, of weights only if asked;
+ * what it writes over what it reads counts once. */
 static int64_t
-touched_bytes(const Plan *p, uint32_t insn, bool weights, uint32_t *latest)
+touched_bytes(const Plan *p, uint32_t insn, bool weights)
 {
 	const PlanInsn *in = &p->code[insn];
-	int64_t sum = 0;
+	Vec(const PlanBuffer *) touched = {0};
 	if (in->op == CTL_load || in->op == CTL_wait)
 		return p->buffers[p->weights[in->a].buffer].bytes;
 	for (uint32_t k = 0; k < in->noperands; k++)
 		for (int part = 0; part < 2; part++) {
 			uint32_t v = p->operands[in->first_operand + k].view[part];
-			uint32_t b = v == PLAN_NONE ? 0 : p->views[v].buffer;
-			if (v == PLAN_NONE || latest[b] == insn + 1
-				|| (weights && p->buffers[b].role != BUF_WEIGHT))
-				continue;
-			latest[b] = insn + 1;
-			sum = add_bytes(sum, p->buffers[b].bytes);
+			const PlanBuffer *b = v == PLAN_NONE ? NULL
+				: &p->buffers[p->views[v].buffer];
+			if (b && (!weights || b->role == BUF_WEIGHT))
+				*vec_push(&touched) = b;
 		}
-	return sum;
+	int64_t bytes = covered_bytes(touched.at, (uint32_t)touched.n);
+	vec_free(&touched);
+	return bytes;
 }
 
 static int64_t *
@@ -102,16 +90,13 @@ find_bounds(const Report *r)
 {
 	const Plan *p = r->plan;
 	Bounds b = {0};
-	size_t n = p->n_buffers + 1u;
-	uint32_t *seen = arena_array(r->arena, n, sizeof *seen);
-	uint32_t *seen_weights = arena_array(r->arena, n, sizeof *seen);
 	bool *group_near = arena_array(r->arena, p->n_groups + 1u, 1);
 	const int64_t *rest = used_without_weights(r->arena, p);
 	int64_t peak = r->time.use.used[r->time.peak];
 	for (uint32_t i = 0; i < p->n_code; i++) {
-		int64_t all = touched_bytes(p, i, false, seen);
-		int64_t streamed = add_bytes(rest[i],
-			touched_bytes(p, i, true, seen_weights));
+		int64_t all = touched_bytes(p, i, false);
+		int64_t streamed = min64(add_bytes(rest[i],
+			touched_bytes(p, i, true)), r->time.use.used[i]);
 		if (all > b.largest)
 			b.largest = all, b.largest_at = i;
 		if (streamed > b.streamed)
@@ -262,14 +247,13 @@ static void
 advise_weights(const Report *r, const Shares *s, const Bounds *b)
 {
 	const Plan *p = r->plan;
-	uint32_t *seen = arena_array(r->arena, p->n_buffers + 1u, sizeof *seen);
 	int64_t weights = s->role[BUF_WEIGHT];
 	if (percent(weights, s->used) < 10)
 		return;
 	fputs("<li><b>Weights.</b> ", r->out);
 	html_bytes(r->out, weights);
 	fputs(" of weights are there, of which this instruction reads ", r->out);
-	html_bytes(r->out, touched_bytes(p, r->time.peak, true, seen));
+	html_bytes(r->out, touched_bytes(p, r->time.peak, true));
 	fputs(". A budget (<code>sluice compile --memory SIZE</code>) loads "
 		"the others when they are needed: down to about ", r->out);
 	html_bytes(r->out, b->streamed);
@@ -286,15 +270,17 @@ largest_waiting(const Report *r, int64_t *waits)
 {
 	const Plan *p = r->plan;
 	uint32_t *id, n = live_at(r->arena, p, r->time.peak, &id);
-	uint32_t largest = PLAN_NONE;
-	*waits = 0;
+	const PlanBuffer **waiting = arena_array(r->arena, n + 1u,
+		sizeof *waiting);
+	uint32_t largest = PLAN_NONE, count = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		if (p->buffers[id[i]].role != BUF_VALUE
 			|| insn_touches(p, r->time.peak, id[i]))
 			continue;
-		*waits = add_bytes(*waits, p->buffers[id[i]].bytes);
+		waiting[count++] = &p->buffers[id[i]];
 		largest = largest == PLAN_NONE ? id[i] : largest;
 	}
+	*waits = covered_bytes(waiting, count);
 	return largest;
 }
 

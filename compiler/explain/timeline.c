@@ -139,6 +139,38 @@ memory_use(Arena *a, const PlanBuffer *buffers, uint32_t n, uint32_t n_code)
 	return m;
 }
 
+static int
+by_address(const void *a, const void *b)
+{
+	const PlanBuffer *x = *(const PlanBuffer *const *)a;
+	const PlanBuffer *y = *(const PlanBuffer *const *)b;
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	return x < y ? -1 : x > y;
+}
+
+void
+sort_by_address(const PlanBuffer **list, uint32_t n)
+{
+	if (n > 1)
+		qsort(list, n, sizeof *list, by_address);
+}
+
+int64_t
+covered_bytes(const PlanBuffer **list, uint32_t n)
+{
+	int64_t sum = 0, top = 0;
+	sort_by_address(list, n);
+	for (uint32_t i = 0; i < n; i++) {
+		int64_t end = list[i]->offset + list[i]->bytes;
+		if (end <= top)
+			continue;
+		sum += end - max64(list[i]->offset, top);
+		top = end;
+	}
+	return sum;
+}
+
 /* ---- time ---- */
 
 static double

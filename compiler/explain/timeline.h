@@ -27,6 +27,11 @@ typedef struct MemoryUse {
 MemoryUse memory_use(Arena *a, const PlanBuffer *buffers, uint32_t n,
 	uint32_t n_code);
 
+void sort_by_address(const PlanBuffer **list, uint32_t n);
+/* Bytes that n buffers cover, those that several share counted once; sorts the
+ * list by address. */
+int64_t covered_bytes(const PlanBuffer **list, uint32_t n);
+
 typedef struct Timeline {
 	MemoryUse use;
 	uint32_t peak;          /* instruction with the most bytes in use */

@@ -67,6 +67,25 @@ check "report: of a source" eval '"$S" report examples/text_to_video.slu --hf $M
 check "report: has the peak of the summary" eval 'tiny --json >"$W/sum" &&
 	bytes=$(sed -n "s/.*{\"bytes\":\([0-9]*\),.*/\1/p" "$W/a.html") &&
 	grep -q "\"arena_bytes\": $bytes," "$W/sum"'
+# within PAGE: no row of the bounds but the unsliced one is above the plan
+within() {
+	plan=$(sed -n 's/.*<td>this plan<.*title="\([0-9]*\) bytes.*/\1/p' "$1")
+	sed -n '/<h2>Bounds/,/<\/table>/p' "$1" | grep '<td class="n">' |
+		grep -v '<td>without slices' |
+		sed 's/.*title="\([0-9]*\) bytes.*/\1/' | {
+		n=0
+		while read -r bytes; do
+			n=$((n + 1))
+			[ "$bytes" -le "$plan" ] || return 1
+		done
+		[ $n -ge 3 ]
+	}
+}
+# silu reads and writes its operand in place at the peak: bytes that count once
+printf 'model place(x: [h=64, w=64, c=8]) -> y {
+	return x |> resize(h=2 * x.h, w=2 * x.w) |> silu |> silu\n}\n' >"$W/place.slu"
+check "report: no bound is above the plan" eval '"$S" report "$W/place.slu" --unsliced -o "$W/p.html" &&
+	for p in a b u p; do within "$W/$p.html" || return 1; done'
 check "report: names are text" eval 'grep -q "&lt;/script&gt;&lt;script&gt;alert(1)" "$W/h.html" &&
 	! grep -q "<script>alert\|<img" "$W/h.html"'
 
