@@ -505,8 +505,11 @@ shape_each(const Graph *g, Node *n, ShapeError *e)
 {
 	const Type *x = operand(g, n, 0);
 	n->type = *x;
-	return !given(n, 1)
-		|| join_axes(g, e, &n->type, x, operand(g, n, 1), 0);
+	for (int i = 1; i < n->nin; i++)
+		if (given(n, i) && !join_axes(g, e, &n->type, x,
+				operand(g, n, i), 0))
+			return false;
+	return true;
 }
 
 static bool
@@ -617,6 +620,7 @@ shape_sample(const Graph *g, Node *n, ShapeError *e)
 #define shape_gelu_tanh shape_each
 #define shape_sigmoid   shape_each
 #define shape_clamp     shape_each
+#define shape_blend     shape_each
 
 static ShapeRule *const rules[OP_COUNT] = {
 #define OP(name_, attr_, flags_, operands_, doc_) [OP_##name_] = shape_##name_,

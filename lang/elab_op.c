@@ -157,6 +157,17 @@ op_clamp(OpCall *c)
 	return node_value(node_add(c->e, &n, c->loc));
 }
 
+/* blend(a, x, y); the op's row has x first, the operand of the result's size. */
+static Value
+op_blend(OpCall *c)
+{
+	Node n = {.op = OP_blend, .nin = 3};
+	if (!arg_tensor(c, 0, &n.in[2]) || !arg_tensor(c, 1, &n.in[0])
+		|| !arg_tensor(c, 2, &n.in[1]))
+		return value_error();
+	return node_value(node_add(c->e, &n, c->loc));
+}
+
 /* ---- compile time ---- */
 
 static bool
@@ -268,6 +279,7 @@ static const OpDef ops[] = {
 	{"gelu_tanh",  {"x"}, 1, false, op_unary},
 	{"sigmoid",    {"x"}, 1, false, op_unary},
 	{"clamp",      {"x", "lo", "hi"}, 3, false, op_clamp},
+	{"blend",      {"a", "x", "y"}, 3, false, op_blend},
 	{"geglu",      {"x"}, 1, false, op_unary},
 	{"concat",     {"x", "over"}, 1, false, NULL},
 	{"at",         {"x"}, 1, true, op_at},

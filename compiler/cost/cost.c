@@ -214,7 +214,7 @@ count(const Graph *g, const Node *n, double slices, double *u)
 		u[COST_layer_norm] = out;
 		break;
 	case OP_add: case OP_sub: case OP_mul: case OP_div: case OP_clamp:
-	case OP_sample:
+	case OP_blend: case OP_sample:
 		count_each(g, n, ACT_NONE, u);
 		break;
 	case OP_sinusoid:

@@ -153,6 +153,43 @@ UNARY(gelu_tanh)
 UNARY(sigmoid)
 UNARY(clamp)
 
+/* ---- blend ---- */
+
+/* views: result, x, y, a */
+static void
+blend_block(const Walk *w, const Block *b, const void *arg)
+{
+	float xbuf[ROW_MAX], ybuf[ROW_MAX], abuf[ROW_MAX], out[ROW_MAX];
+	int64_t n = b->n;
+	(void)arg;
+	float *y = row_out(out, w->dtype[0], b->p[0], w->step[0]);
+	const float *p = row_load(xbuf, w->dtype[1], b->p[1], w->step[1], n);
+	const float *q = row_load(ybuf, w->dtype[2], b->p[2], w->step[2], n);
+	if (w->step[3] == 0) {
+		float a = *row_load(abuf, w->dtype[3], b->p[3], 1, 1);
+		EACH(n, a * p[i] + (1 - a) * q[i]);
+	} else {
+		const float *a = row_load(abuf, w->dtype[3], b->p[3],
+			w->step[3], n);
+		EACH(n, a[i] * p[i] + (1 - a[i]) * q[i]);
+	}
+	row_store(w->dtype[0], b->p[0], w->step[0], y, n);
+}
+
+KStatus
+cpu_blend(const Ctx *ctx, const Operand *args, const Attr *attr)
+{
+	const View *v[4] = {&args[0].part[0], &args[1].part[0],
+		&args[2].part[0], &args[3].part[0]};
+	Walk w;
+	(void)attr;
+	if (ctx->prepare)
+		return K_OK;
+	walk_init(&w, v[0]->n, 4, v, false);
+	walk_run(ctx, &w, blend_block, NULL);
+	return K_OK;
+}
+
 /* ---- geglu ---- */
 
 /* views: result, first half, second half */

@@ -23,7 +23,7 @@ typedef struct BoxArgs {
 	int64_t step[BOX_VIEWS][BOX_DIMS];
 } BoxArgs;
 
-/* Elementwise ops, copies, fills.  Views: result, x, second operand. */
+/* Elementwise ops, copies, fills.  Views: result, x, second and third operand. */
 typedef struct EachArgs {
 	BoxArgs box;
 	int32_t op, views;      /* Op; the views that have data, at least 1 */

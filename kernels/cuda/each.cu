@@ -10,9 +10,9 @@ clamped(float x, float lo, float hi)    /* a NaN stays one */
 	return x < lo ? lo : x > hi ? hi : x;
 }
 
-/* y: the second operand, or the number in its place */
+/* y: the second operand, or the number in its place; a: the third */
 DEV float
-each_value(const EachArgs &p, float x, float y)
+each_value(const EachArgs &p, float x, float y, float a)
 {
 	switch (p.op) {
 	case OP_add:       return x + y;
@@ -24,6 +24,7 @@ each_value(const EachArgs &p, float x, float y)
 	case OP_gelu_tanh: return mathf_gelu_tanh(x);
 	case OP_sigmoid:   return mathf_sigmoid(x);
 	case OP_clamp:     return clamped(x, p.lo, p.hi);
+	case OP_blend:     return a * x + (1 - a) * y;
 	case OP_geglu:     return x * mathf_gelu(y);
 	case OP_fill:      return p.scalar;
 	}
@@ -47,7 +48,9 @@ KERNEL(plain_each, THREADS, 1, EachArgs)
 	float a = p.views < 2 ? (float)x : load(b.data[1], b.dtype[1], x);
 	float c = p.views < 3 ? p.scalar
 		: load(b.data[2], b.dtype[2], box_at(b, 2, i));
-	store(to, b.dtype[0], box_at(b, 0, i), each_value(p, a, c));
+	float d = p.views < 4 ? 0
+		: load(b.data[3], b.dtype[3], box_at(b, 3, i));
+	store(to, b.dtype[0], box_at(b, 0, i), each_value(p, a, c, d));
 }
 
 /* What is left out has no term: adding 0 * 0 would turn -0 into 0. */
@@ -73,31 +76,42 @@ KERNEL(plain_sample, THREADS, 1, SampleArgs)
 	store(b.data[0], b.dtype[0], box_at(b, 0, i), sum);
 }
 
-/* Eight elements.  The second operand may be one number for all of them. */
+/* An operand of eight elements, or one number for all of them. */
+DEV void
+load_second(const BoxArgs &b, int view, int64_t i, float *x)
+{
+	int64_t at = box_at(b, view, i);
+	if (b.step[view][0]) {
+		load_lanes(b.data[view], b.dtype[view], at, LANES, true, x);
+		return;
+	}
+	x[0] = load(b.data[view], b.dtype[view], at);
+#pragma unroll
+	for (int j = 1; j < LANES; j++)
+		x[j] = x[0];
+}
+
+/* Eight elements. */
 KERNEL(each, THREADS, 1, EachArgs)
 {
 	const BoxArgs &b = p.box;
 	int64_t i = grid_x() * LANES;
 	if (i >= b.count)
 		return;
-	float x[LANES], y[LANES];
+	float x[LANES], y[LANES], a[LANES];
 #pragma unroll
 	for (int j = 0; j < LANES; j++) {
-		x[j] = 0;
+		x[j] = a[j] = 0;
 		y[j] = p.scalar;
 	}
 	if (p.views > 1)
 		load_lanes(b.data[1], b.dtype[1], box_at(b, 1, i), LANES, true, x);
-	if (p.views > 2 && b.step[2][0]) {
-		load_lanes(b.data[2], b.dtype[2], box_at(b, 2, i), LANES, true, y);
-	} else if (p.views > 2) {
-		y[0] = load(b.data[2], b.dtype[2], box_at(b, 2, i));
-#pragma unroll
-		for (int j = 1; j < LANES; j++)
-			y[j] = y[0];
-	}
+	if (p.views > 2)
+		load_second(b, 2, i, y);
+	if (p.views > 3)
+		load_second(b, 3, i, a);
 #pragma unroll
 	for (int j = 0; j < LANES; j++)
-		x[j] = each_value(p, x[j], y[j]);
+		x[j] = each_value(p, x[j], y[j], a[j]);
 	store_lanes(b.data[0], b.dtype[0], box_at(b, 0, i), LANES, true, x);
 }

@@ -33,7 +33,7 @@ static const struct {
 	[OP_layer_norm] = {CUDA_NORM, fast_norm},
 #define X(op) [OP_##op] = {CUDA_EACH, fast_each},
 	X(add) X(sub) X(mul) X(div) X(silu) X(gelu) X(gelu_tanh) X(sigmoid)
-	X(clamp) X(geglu) X(copy) X(fill)
+	X(clamp) X(blend) X(geglu) X(copy) X(fill)
 #undef X
 };
 
@@ -170,9 +170,11 @@ each(Op op, int views, int all, const View *const *view, const Attr *attr,
 static int
 each_operands(Op op, const Operand *args, const Attr *attr, Launch *out)
 {
-	const View *v[3] = {&args[0].part[0], &args[1].part[0],
-		&args[2].part[0]};
-	int views = op_nin(op) > 1 && args[2].parts ? 3 : 2;
+	const View *v[4] = {&args[0].part[0], &args[1].part[0]};
+	int views = 2;
+	for (int i = 2; i <= op_nin(op); i++)
+		if (args[i].parts)
+			v[views++] = &args[i].part[0];
 	return each(op, views, views, v, attr, out);
 }
 
@@ -191,6 +193,7 @@ EACH(gelu)
 EACH(gelu_tanh)
 EACH(sigmoid)
 EACH(clamp)
+EACH(blend)
 
 int
 plain_geglu(const Operand *args, const Attr *attr, Launch *out)
@@ -221,7 +224,7 @@ plain_sample(const Operand *args, const Attr *attr, Launch *out)
 }
 
 /* Turns a launch of plain_each into one of eight elements a thread, if all
- * views have them side by side; a second operand may have one for all. */
+ * views have them side by side; operands behind x may have one for all. */
 static void
 widen(Launch *l)
 {
@@ -231,7 +234,7 @@ widen(Launch *l)
 		return;
 	for (int v = 0; v < p->views; v++) {
 		int64_t step = p->box.step[v][0];
-		if ((step != 1 && (v != 2 || step))
+		if ((step != 1 && (v < 2 || step))
 			|| p->box.dtype[v] == DT_I32)
 			return;
 		outer.step[v][0] = 0;

@@ -126,6 +126,8 @@ make_node(Graph *g, Op op, Node *n)
 	else if (op == OP_sample)
 		set_operands(n, x, leaf(g, t), vector(g, SAMPLE_COLS),
 			leaf(g, t));
+	else if (op == OP_blend)
+		set_operands(n, x, leaf(g, t), leaf(g, t), 0);
 	else if (op == OP_layer_norm)
 		set_operands(n, x, vector(g, CHANNELS), vector(g, CHANNELS), 0);
 	else

@@ -125,6 +125,13 @@ ref_clamp(const Call *k, const int64_t *i)
 }
 
 static double
+ref_blend(const Call *k, const int64_t *i)
+{
+	double a = get(&k->arg[3], i);
+	return a * get(&k->arg[1], i) + (1 - a) * get(&k->arg[2], i);
+}
+
+static double
 ref_geglu(const Call *k, const int64_t *i)
 {
 	int64_t half = channels(&k->arg[1]) / 2;

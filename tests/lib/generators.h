@@ -158,6 +158,15 @@ static inline void gen_sigmoid(Case *c) { gen_unary(c); }
 static inline void gen_clamp(Case *c) { gen_unary(c); }
 
 static inline void
+gen_blend(Case *c)
+{
+	gen_each(c, 3);
+	if (rng_chance(50))             /* one number for all */
+		c->in[2] = value_of(random_type(c), 0, (int64_t[AXIS_MAX]){0});
+	c->in[2].lo = 0;
+}
+
+static inline void
 gen_geglu(Case *c)
 {
 	int64_t n[AXIS_MAX];

@@ -188,8 +188,8 @@ put_scaled(Source *s, int from)
 		put(s, "v%d + weight(f=%d, c=%d) @w%d\n", from, v.f, v.c, w);
 		break;
 	case 2:
-		put(s, "silu(v%d) * sigmoid(weight() @w%d) + v%d * (1 - "
-			"sigmoid(weight() @w%d))\n", from, w, from, w);
+		put(s, "blend(sigmoid(weight() @w%d), silu(v%d), v%d)\n", w,
+			from, from);
 		break;
 	case 3:
 		put(s, "rehash(v%d, \"p%d\")\n", from, w);

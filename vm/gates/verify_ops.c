@@ -338,6 +338,7 @@ check_nothing(const Verify *v)
 #define check_gelu      check_nothing
 #define check_gelu_tanh check_nothing
 #define check_sigmoid   check_nothing
+#define check_blend     check_nothing
 #define check_fill      check_nothing
 #define check_resize    check_nothing
 #define check_geglu     result_whole
