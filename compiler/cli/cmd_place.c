@@ -187,6 +187,7 @@ read_table(Sheet *t, const char *path)
 	t->file = strcmp(path, "-") ? fopen(path, "re") : stdin;
 	if (!t->file)
 		fatal(EXIT_IO, "cannot read %s: %s", path, strerror(errno));
+	input_opened(path, fileno(t->file));
 	for (size_t number = 1; (line = read_line(t, number)); number++) {
 		if (blank)
 			reject(t, blank, 1, "an empty line");

@@ -126,6 +126,16 @@ add_option(Args *a, const char *name, size_t n, const char *value,
 	return !flag && !value;
 }
 
+/* An output is not read, and is one file only. */
+static void
+claim_outputs(const Args *a)
+{
+	static const char *const names[] = {"output", "out", "trace"};
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (arg(a, names[i]))
+			output_claim(arg(a, names[i]));
+}
+
 void
 args_parse(Args *a, int argc, char **argv, size_t least, size_t most)
 {
@@ -152,6 +162,7 @@ args_parse(Args *a, int argc, char **argv, size_t least, size_t most)
 				s[2] ? s + 2 : NULL, next);
 		}
 	}
+	claim_outputs(a);
 	if (a->operands.n < least || a->operands.n > most)
 		for (size_t i = 0; i < COUNT_OF(commands); i++)
 			if (!strcmp(commands[i].name, a->command))

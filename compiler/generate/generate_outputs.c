@@ -79,6 +79,10 @@ job_writable(const Job *job, char *err)
 		const OutputFile *o = &r->output[i];
 		int code = EXIT_OK;
 		if (o->kind == OUTPUT_PNG)
+			output_claim_frames(o->path);
+		else
+			output_claim(o->path);
+		if (o->kind == OUTPUT_PNG)
 			code = folder_writable(o->path, err);
 		else if (!output_writable(o->path, err))
 			code = EXIT_IO;

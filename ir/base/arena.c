@@ -107,6 +107,7 @@ arena_read_file(Arena *a, const char *path, size_t limit, size_t *size)
 				   : dup(STDIN_FILENO);
 	if (fd < 0)
 		return NULL;
+	input_opened(path, fd);
 	Vec(char) v = {0};
 	char *result = NULL;
 	int error = 0;

@@ -203,6 +203,19 @@ bool output_writable(const char *path, char *err);
  * standard output could not take everything. */
 void out_stdout_done(void);
 
+/* ---- claims.c: an output is never an input ----
+ * Both sides tell what they are about to do, in any order, and the one that comes
+ * second ends the program with EXIT_USAGE, before anything was written.  Links,
+ * hard ones too, are seen through.  Not for threads. */
+
+/* A file was opened to be read: whoever opens one says so. */
+void input_opened(const char *path, int fd);
+/* `path` will be written ("-", a device, a pipe: always fine).  The same output
+ * twice is refused as well. */
+void output_claim(const char *path);
+/* The same for a folder that numbered pictures go to (0000.png, ...). */
+void output_claim_frames(const char *folder);
+
 /* ---- out.c: ^C ----
  * After interrupts_begin() SIGINT, SIGTERM and SIGHUP end the process with
  * EXIT_INTERRUPTED and leave nothing half-written.  In a stretch of work that

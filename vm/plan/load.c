@@ -217,6 +217,8 @@ plan_read(Arena *a, const char *path, PlanError *e, int *code)
 	size_t size = 0;
 	int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC)
 		: dup(STDIN_FILENO);
+	if (fd >= 0)
+		input_opened(path, fd);
 	char *data = fd < 0 ? NULL : read_plan_bytes(a, fd, &size, e);
 	int error = errno;
 	if (fd >= 0)

@@ -49,6 +49,7 @@ add_file(Opening *o, const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return cannot_open(path, o->err);
+	input_opened(path, fd);
 	*vec_push(&s->fds) = fd;
 	*vec_push(&s->paths) = arena_strdup(s->arena, path);
 	return tensors_read_file(s->arena, fd, path, (int)s->fds.n - 1,
