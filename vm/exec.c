@@ -105,17 +105,63 @@ report(Vm *vm, const PlanWalk *w, double now)
 
 /* ---- one instruction ---- */
 
+static const char *
+what_helps(DType t)
+{
+	return t == DT_F16 ? ": f16 ends at 65504; dtype bf16 or f32 helps" : "";
+}
+
 static int
-nonfinite_found(Vm *vm, const PlanWalk *w, int64_t element)
+nonfinite_found(Vm *vm, const PlanWalk *w, int64_t element, DType dtype)
 {
 	char place[400];
+	char step[40] = "";
 	insn_place(vm->plan, w->pc, place, sizeof place);
 	if (w->depth && w->loop[0] == vm->main_loop)
-		return vm_fail(vm, EXIT_NUMERICS, "step %lld: %s made a NaN or "
-			"infinity (element %lld)", (long long)w->r[0] + 1, place,
-			(long long)element);
-	return vm_fail(vm, EXIT_NUMERICS, "%s made a NaN or infinity "
-		"(element %lld)", place, (long long)element);
+		snprintf(step, sizeof step, "step %lld: ", (long long)w->r[0] + 1);
+	return vm_fail(vm, EXIT_NUMERICS, "%s%s made a NaN or infinity (element "
+		"%lld, %s)%s", step, place, (long long)element,
+		dtype_name(dtype), what_helps(dtype));
+}
+
+/* Whether the op can make something finite of NaN or infinity. */
+static bool
+may_hide(const PlanInsn *insn, const Attr *attr)
+{
+	switch ((Op)insn->op) {
+	case OP_clamp:
+	case OP_sigmoid:
+	case OP_div:
+	case OP_sample:
+		return true;
+	default:
+		return attr->act == ACT_SIGMOID;
+	}
+}
+
+/* What goes into such an op must be finite: it is not seen behind it.  Weights,
+ * workspaces and tables (whose clip may be infinite) are left out. */
+static int
+check_operands(Vm *vm, const PlanWalk *w, const Operand *args,
+	const Attr *attr)
+{
+	const PlanInsn *insn = &vm->plan->code[w->pc];
+	char place[400];
+	if (!vm->o.check_finite_step || !may_hide(insn, attr))
+		return EXIT_OK;
+	int values = attr->act == ACT_SIGMOID ? 1 : 2;
+	for (int i = 1; i <= values; i++)
+		for (int k = 0; k < args[i].parts; k++) {
+			const View *v = &args[i].part[k];
+			if (v->dtype == DT_I32 || view_elements(v) == 0
+				|| vm->on->nonfinite(vm->device, v) < 0)
+				continue;
+			return vm_fail(vm, EXIT_NUMERICS, "%s reads a NaN or "
+				"infinity (operand %d, %s)%s", insn_place(
+				vm->plan, w->pc, place, sizeof place), i,
+				dtype_name(v->dtype), what_helps(v->dtype));
+		}
+	return EXIT_OK;
 }
 
 /* A value that leaves a denoising step must be finite. */
@@ -127,11 +173,12 @@ check_result(Vm *vm, const PlanWalk *w, const Operand *args)
 	uint32_t view = p->operands[insn->first_operand].view[0];
 	if (!vm->o.check_finite_step)
 		return EXIT_OK;
-	if (insn->op != OP_sample
+	if (!vm->look && insn->op != OP_sample
 		&& p->buffers[p->views[view].buffer].role != BUF_OUTPUT)
 		return EXIT_OK;
 	int64_t bad = vm->on->nonfinite(vm->device, &args[0].part[0]);
-	return bad < 0 ? EXIT_OK : nonfinite_found(vm, w, bad);
+	return bad < 0 ? EXIT_OK : nonfinite_found(vm, w, bad,
+		args[0].part[0].dtype);
 }
 
 static int
@@ -145,6 +192,9 @@ run_compute(Vm *vm, const PlanWalk *w)
 	if (view_elements(&args[0].part[0]) == 0)
 		return EXIT_OK;
 	touch_operands(vm, args);
+	int code = check_operands(vm, w, args, attr);
+	if (code != EXIT_OK)
+		return code;
 	vm->on->launch(vm->device, (Op)insn->op, args, attr);
 	vm->times.op_flops[insn->op] += operands_flops((Op)insn->op, args,
 		attr);
@@ -286,6 +336,12 @@ check_outputs(Vm *vm)
 				(long long)bad);
 	}
 	return EXIT_OK;
+}
+
+void
+vm_look(Vm *vm)
+{
+	vm->look = true;
 }
 
 int

@@ -79,6 +79,10 @@ int vm_write_input(Vm *vm, const PlanPort *port, int64_t first,
  * case, with seed 0, unless this is called. */
 void vm_step_input(Vm *vm, const char *name, const float *rows, uint64_t seed);
 int vm_run(Vm *vm);
+/* After a run that ended with EXIT_NUMERICS: further ones (inputs are to be
+ * written again) look at each result, and so name the first instruction that made
+ * a NaN or infinity.  Wants check_finite_step. */
+void vm_look(Vm *vm);
 /* Elements [first, first + n) of an output after vm_run; from `progress`, what was
  * written of it so far. */
 int vm_read_output(Vm *vm, const PlanPort *port, int64_t first, void *data,

@@ -39,6 +39,7 @@ struct Vm {
 	const DeviceTable *on;  /* its functions */
 	char *base;             /* the device's address of the plan's byte 0 */
 	bool bound;
+	bool look;              /* at each result, whether it is finite */
 	uint32_t main_loop;     /* the denoising loop, PLAN_NONE: none */
 	int64_t insns;          /* in all, loops unrolled */
 	double work;            /* in all, in predicted seconds */

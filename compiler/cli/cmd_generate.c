@@ -155,15 +155,25 @@ report(const Generation *g)
 	times_print(g->plan, vm_times(g->vm));
 }
 
+static int
+fill_and_run(Generation *g, Arena *work)
+{
+	g->preview = (Preview){.every = g->preview.every};
+	must(g, job_fill(work, &g->job, g->plan, g->vm, &g->inputs, g->error));
+	return running_run(&g->running, g->vm);
+}
+
 /* The video `take` of the run. */
 static void
 make_take(Generation *g, size_t take)
 {
 	Arena work = {0};
 	runfile_take(&g->arena, &g->run, take);
-	g->preview = (Preview){.every = g->preview.every};
-	must(g, job_fill(&work, &g->job, g->plan, g->vm, &g->inputs, g->error));
-	int code = running_run(&g->running, g->vm);
+	int code = fill_and_run(g, &work);
+	if (code == EXIT_NUMERICS) {
+		vm_look(g->vm);
+		fill_and_run(g, &work);
+	}
 	if (code != EXIT_OK)
 		fatal(code, "%s", vm_error(g->vm));
 	must(g, job_write(&work, &g->job, g->plan, g->vm, g->error));

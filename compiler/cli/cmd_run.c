@@ -67,6 +67,16 @@ open_weights(Run *r)
 		fatal(code, "%s", r->error);
 }
 
+static int
+fill_and_run(Run *r, uint64_t seed)
+{
+	int code = inputs_fill(r->plan, r->vm, &r->in, seed, r->error,
+		sizeof r->error);
+	if (code != EXIT_OK)
+		fatal(code, "%s", r->error);
+	return running_run(&r->running, r->vm);
+}
+
 static void
 bind_and_run(Run *r)
 {
@@ -84,11 +94,11 @@ bind_and_run(Run *r)
 	int code = vm_bind(r->vm, r->weights);
 	if (code != EXIT_OK)
 		fatal(code, "%s", vm_error(r->vm));
-	code = inputs_fill(r->plan, r->vm, &r->in, seed, r->error,
-		sizeof r->error);
-	if (code != EXIT_OK)
-		fatal(code, "%s", r->error);
-	code = running_run(&r->running, r->vm);
+	code = fill_and_run(r, seed);
+	if (code == EXIT_NUMERICS) {
+		vm_look(r->vm);
+		fill_and_run(r, seed);
+	}
 	if (code != EXIT_OK)
 		fatal(code, "%s", vm_error(r->vm));
 }
