@@ -43,13 +43,15 @@ dot_lines(FILE *out, const char *s, char align)
 }
 
 const char *
-dot_fit(const char *name, size_t room)
+dot_fit(const char *name, size_t room, DotFit *fit)
 {
 	size_t n = strlen(name);
 	if (n <= room)
 		return name;
-	name += n - room;
+	room = room > 256 ? 256 : room ? room : 1;
+	name += n - room + 1;           /* the ellipsis is as wide as one */
 	while ((*name & 0xc0) == 0x80)  /* not within a character */
 		name++;
-	return name;
+	snprintf(fit->text, sizeof fit->text, "\342\200\246%s", name);
+	return fit->text;
 }

@@ -18,7 +18,8 @@ void dot_string(FILE *out, const char *s);
 /* The same for a label whose lines are set to the left ('l'), to the right
  * ('r'). */
 void dot_lines(FILE *out, const char *s, char align);
-/* The end of a name, of at most so many bytes. */
-const char *dot_fit(const char *name, size_t room);
+/* A name, or behind an ellipsis its end that fits into so many bytes. */
+typedef struct DotFit { char text[260]; } DotFit;
+const char *dot_fit(const char *name, size_t room, DotFit *fit);
 
 #endif

@@ -68,7 +68,7 @@ add_hubs(const Drawing *d, uint32_t box, char *label, size_t n, size_t size)
 static const char *
 box_colour(const Box *b)
 {
-	return b->input ? "#d5ecd4" : b->hub ? "#fbe3b5"
+	return b->input ? "#d5ecd4" : b->output ? "#a9d6b2" : b->hub ? "#fbe3b5"
 		: b->attends ? "#d9d2ec" : b->convolves ? "#cfe2f3" : "#ececec";
 }
 
@@ -84,9 +84,13 @@ draw_box(Drawing *d, uint32_t box, size_t cut, int indent)
 	if (b->count > 1)
 		n += (size_t)snprintf(label + n, sizeof label - n, "  %u ops",
 			b->count);
+	if (b->output)
+		n += (size_t)snprintf(label + n, sizeof label - n,
+			"\n-> output %.80s", d->p->strings
+			+ d->p->outputs[b->output - 1].name);
 	add_hubs(d, box, label, n, sizeof label);
-	fprintf(d->out, "%*sn%u [fillcolor=\"%s\" label=", indent, "", box,
-		box_colour(b));
+	fprintf(d->out, "%*sn%u [fillcolor=\"%s\" %slabel=", indent, "", box,
+		box_colour(b), b->output ? "penwidth=2 " : "");
 	dot_lines(d->out, label, 'l');
 	fputs("];\n", d->out);
 	d->done[box] = true;
@@ -187,6 +191,9 @@ draw_edges(const Drawing *d)
 			fprintf(d->out, "  n%u -> n%u [constraint=false "
 				"style=dashed color=\"#a03030\"];\n", e->from,
 				e->to);
+		else if (e->constant && to->rises)
+			fprintf(d->out, "  n%u -> n%u [constraint=false "
+				"style=dotted];\n", e->from, e->to);
 		else if (e->skip)
 			fprintf(d->out, "  n%u -> n%u [constraint=false "
 				"color=\"#3a7d44\"];\n", e->from, e->to);
@@ -196,6 +203,29 @@ draw_edges(const Drawing *d)
 		else
 			fprintf(d->out, "  n%u -> n%u;\n", e->from, e->to);
 	}
+}
+
+/* ---- legend ---- */
+
+static void
+draw_legend(const Drawing *d)
+{
+	static const Box kinds[] = {{.input = true}, {.output = 1},
+		{.hub = true}, {.attends = true}, {.convolves = true}, {0}};
+	static const char *const names[] = {"input", "output",
+		"read nearly everywhere: readers name it, no edges",
+		"attention", "convolution", "other operations"};
+	fputs("  legend [shape=plain style=\"\" label=<<table border=\"0\" "
+		"cellborder=\"0\" cellspacing=\"1\" cellpadding=\"2\">",
+		d->out);
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		fprintf(d->out, "<tr><td bgcolor=\"%s\">    </td><td "
+			"align=\"left\">%s</td></tr>", box_colour(&kinds[i]),
+			names[i]);
+	fputs("<tr><td><font color=\"#3a7d44\">&#8594;</font></td><td "
+		"align=\"left\">skip connection</td></tr><tr><td><font "
+		"color=\"#a03030\">&#8674;</font></td><td align=\"left\">"
+		"carried to the next step</td></tr></table>>];\n", d->out);
 }
 
 void
@@ -214,6 +244,7 @@ dot_graph(const Plan *p, FILE *out)
 		"  edge [arrowsize=0.5 color=\"#555555\"];\n", out);
 	draw_components(&d);
 	draw_edges(&d);
+	draw_legend(&d);
 	fputs("}\n", out);
 	arena_free(&a);
 }

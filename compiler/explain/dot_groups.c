@@ -67,7 +67,7 @@ ops_text(const Plan *p, uint32_t first, uint32_t last, char *buf)
 		seen[op] = true;
 		const char *name = plan_op_name(op);
 		if (n + strlen(name) + 6 > OPS_LINE) {
-			snprintf(buf + n, OPS_LINE - n, " ...");
+			snprintf(buf + n, OPS_LINE - n, " \342\200\246");
 			return;
 		}
 		n += (size_t)snprintf(buf + n, OPS_LINE - n, "%s%s",
@@ -85,13 +85,14 @@ add_row(Sheet *s, int depth, const char *colour, const char *label)
 static void
 add_loop(Sheet *s, const PlanGroup *g, int depth)
 {
-	char label[500], slices[64], ops[OPS_LINE], bytes[32];
+	char label[600], slices[64], ops[OPS_LINE], bytes[32], time[32];
+	DotFit fit;
 	slices_text(s->p, g, slices, sizeof slices);
 	ops_text(s->p, g->first, g->last, ops);
-	snprintf(label, sizeof label, "%s; %s inside, %.3g s\n%s\n%s",
+	snprintf(label, sizeof label, "%s; %s inside, %s\n%s\n%s",
 		slices, format_bytes(bytes, group_inside(s->p, g)),
-		g->predicted_seconds,
-		dot_fit(s->p->strings + g->name, NAME_LINE), ops);
+		format_seconds(time, g->predicted_seconds),
+		dot_fit(s->p->strings + g->name, NAME_LINE, &fit), ops);
 	add_row(s, depth, axis_colour(g->axis), label);
 }
 
@@ -100,7 +101,8 @@ static void
 add_whole(Sheet *s, uint32_t first, uint32_t last, int depth)
 {
 	uint32_t n = kernel_count(s->p, first, last), from = first, to = last;
-	char label[500], ops[OPS_LINE], name[240];
+	char label[600], ops[OPS_LINE], name[240];
+	DotFit fit;
 	if (!n)
 		return;
 	while (s->p->code[from].op >= CTL_BASE)
@@ -115,7 +117,7 @@ add_whole(Sheet *s, uint32_t first, uint32_t last, int depth)
 		a, same || !la || !lb ? "" : " to ",
 		same ? 0 : (int)min64((int64_t)lb, 100), b);
 	snprintf(label, sizeof label, "whole: %u kernels\n%s\n%s", n,
-		dot_fit(name, NAME_LINE), ops);
+		dot_fit(name, NAME_LINE, &fit), ops);
 	add_row(s, depth, "#f4f4f4", label);
 }
 
@@ -125,12 +127,14 @@ static void add_range(Sheet *s, uint32_t first, uint32_t last, int depth);
 static void
 add_frame(Sheet *s, const PlanGroup *g, int depth)
 {
-	char label[300], slices[64], bytes[32];
+	char label[400], slices[64], bytes[32], time[32];
+	DotFit fit;
 	size_t head = s->rows.n;
 	slices_text(s->p, g, slices, sizeof slices);
-	snprintf(label, sizeof label, "%s; %s inside, %.3g s\n%s", slices,
-		format_bytes(bytes, group_inside(s->p, g)), g->predicted_seconds,
-		dot_fit(s->p->strings + g->name, NAME_LINE));
+	snprintf(label, sizeof label, "%s; %s inside, %s\n%s", slices,
+		format_bytes(bytes, group_inside(s->p, g)),
+		format_seconds(time, g->predicted_seconds),
+		dot_fit(s->p->strings + g->name, NAME_LINE, &fit));
 	add_row(s, depth, axis_colour(g->axis), label);
 	add_range(s, g->first + 1, g->last - 1, depth + 1);
 	s->rows.at[head].last = s->rows.n - 1;
@@ -163,11 +167,11 @@ add_range(Sheet *s, uint32_t first, uint32_t last, int depth)
 static void
 add_phase(Sheet *s, const PlanPhase *f)
 {
-	char label[160], bytes[32];
+	char label[160], bytes[32], time[32];
 	size_t head = s->rows.n;
-	snprintf(label, sizeof label, "%.60s\n%s at its highest, %.3g s",
+	snprintf(label, sizeof label, "%.60s\n%s at its highest, %s",
 		s->p->strings + f->name, format_bytes(bytes, f->peak_bytes),
-		f->predicted_seconds);
+		format_seconds(time, f->predicted_seconds));
 	add_row(s, 0, "#dcdcdc", label);
 	add_range(s, f->first, f->last, 1);
 	s->rows.at[head].last = s->rows.n - 1;
@@ -203,6 +207,28 @@ draw_frame(Sheet *s, size_t head, size_t height)
 			r->colour, "");
 		from = to + 1;
 	}
+}
+
+/* Above the columns: what the colours are. */
+static void
+draw_legend(Sheet *s)
+{
+	bool used[AXIS_MAX] = {false};
+	double x = 0;
+	for (uint32_t i = 0; i < s->p->n_groups; i++)
+		used[s->p->groups[i].axis] = true;
+	for (int axis = 0; axis < AXIS_MAX; axis++) {
+		char label[300];
+		DotFit fit;
+		if (!used[axis])
+			continue;
+		snprintf(label, sizeof label, "sliced along %s",
+			dot_fit(s->p->strings + s->p->head.axis_name[axis], 12,
+				&fit));
+		draw_box(s, x, ROW, 150, ROW / 2, axis_colour(axis), label);
+		x += 154;
+	}
+	draw_box(s, x, ROW, 150, ROW / 2, "#f4f4f4", "whole, no slices");
 }
 
 static void
@@ -241,6 +267,7 @@ dot_groups(const Plan *p, FILE *out)
 				draw_frame(&s, i, height);
 	for (size_t i = 0; i < s.rows.n; i++)
 		draw_row(&s, i, height);
+	draw_legend(&s);
 	fputs("}\n", out);
 	vec_free(&s.rows);
 	arena_free(&a);

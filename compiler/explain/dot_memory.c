@@ -78,7 +78,9 @@ draw_buffer(Canvas *c, uint32_t i)
 		peak ? PEAK : bordered ? "white" : style->colour,
 		peak ? "1.2" : bordered ? "0.3" : "0");
 	dot_string(c->out, tip);
-	const char *label = h > 9 && w > 40 ? dot_fit(name, (size_t)(w / 5)) : "";
+	DotFit fit;
+	const char *label = h > 9 && w > 40
+		? dot_fit(name, (size_t)(w / 5), &fit) : "";
 	if (*label) {
 		fputs(" label=", c->out);
 		dot_string(c->out, label);

@@ -34,6 +34,7 @@ typedef struct Folder {
 	bool *drawn;            /* by node */
 	Sources *sources;       /* by node: drawn ones it reads */
 	uint32_t *box_of;       /* by node, PLAN_NONE: none */
+	bool *constant;         /* by node: made of no input */
 	Folded f;
 } Folder;
 
@@ -122,6 +123,10 @@ find_sources(Folder *o)
 		}
 		o->drawn[i] = n->insn != PLAN_NONE || is_input(p, n)
 			|| (n->nedges && (!fits || !only_reads_back(p, i)));
+		o->constant[i] = !is_input(p, n);
+		for (uint32_t k = 0; k < s->n; k++)
+			o->constant[i] &= s->node[k] < i
+				&& o->constant[s->node[k]];
 	}
 }
 
@@ -177,6 +182,20 @@ can_join(const Folder *o, uint32_t i, uint32_t b, bool *reads)
 	return true;
 }
 
+/* 1 + the number of the plan's output that a node's instruction writes. */
+static uint32_t
+output_of(const Plan *p, uint32_t i)
+{
+	uint32_t insn = p->nodes[i].insn;
+	if (insn == PLAN_NONE || p->code[insn].op >= CTL_BASE)
+		return 0;
+	uint32_t v = p->operands[p->code[insn].first_operand].view[0];
+	for (uint32_t k = 0; k < p->n_outputs && v != PLAN_NONE; k++)
+		if (p->outputs[k].buffer == p->views[v].buffer)
+			return k + 1;
+	return 0;
+}
+
 static void
 box_put(Folder *o, uint32_t b, uint32_t i)
 {
@@ -185,6 +204,8 @@ box_put(Folder *o, uint32_t b, uint32_t i)
 	o->box_of[i] = b;
 	x->last = i;
 	x->count++;
+	if (output_of(o->p, i))
+		x->output = output_of(o->p, i);
 	x->attends |= !strcmp(op, "attend");
 	x->convolves |= !strcmp(op, "conv");
 }
@@ -331,7 +352,8 @@ fold_edges(Folder *o)
 			if (from == PLAN_NONE || from == o->box_of[i])
 				continue;
 			*vec_push(&all) = (BoxEdge){from, o->box_of[i],
-				is_hub(o, readers, node) ? node : 0, false};
+				is_hub(o, readers, node) ? node : 0,
+				o->constant[node], false};
 		}
 	if (all.n)
 		qsort(all.at, all.n, sizeof *all.at, by_ends);
@@ -339,6 +361,8 @@ fold_edges(Folder *o)
 	for (size_t i = 0; i < all.n; i++)
 		if (!i || by_ends(&all.at[i], &all.at[i - 1]))
 			f->edges[f->n_edges++] = all.at[i];
+		else
+			f->edges[f->n_edges - 1].constant &= all.at[i].constant;
 	vec_free(&all);
 	for (uint32_t i = 0; i < f->n; i++)
 		f->boxes[i].hub = is_hub(o, readers, f->boxes[i].last);
@@ -349,7 +373,7 @@ fold_edges(Folder *o)
 static bool
 is_long(const Folded *f, const BoxEdge *e)
 {
-	return e->to >= e->from + LONG_EDGE && !e->hub
+	return e->to >= e->from + LONG_EDGE && !e->hub && !e->constant
 		&& f->boxes[e->from].length && f->boxes[e->to].length
 		&& !strcmp(f->boxes[e->from].component,
 			f->boxes[e->to].component);
@@ -411,7 +435,8 @@ fold_graph(Arena *a, const Plan *p)
 	size_t n = p->n_nodes + 1u;
 	Folder o = {a, p, arena_array(a, n, sizeof(bool)),
 		arena_array(a, n, sizeof(Sources)),
-		arena_array(a, n, sizeof(uint32_t)), {0}};
+		arena_array(a, n, sizeof(uint32_t)),
+		arena_array(a, n, sizeof(bool)), {0}};
 	o.f.boxes = arena_array(a, n, sizeof *o.f.boxes);
 	memset(o.box_of, 0xff, n * sizeof *o.box_of);
 	find_sources(&o);

@@ -17,6 +17,7 @@ typedef struct Box {
 	uint32_t first, last;   /* nodes, of `count` that are computed in it */
 	uint32_t count;
 	bool input, attends, convolves;
+	uint32_t output;        /* 1 + the plan's output made in it, 0: none */
 	bool hub;               /* its last value is read nearly everywhere */
 	bool rises;             /* behind the bottom of a U: drawn upwards */
 } Box;
@@ -25,6 +26,7 @@ typedef struct BoxEdge {
 	uint32_t from, to;      /* from > to: carried to the next step */
 	uint32_t hub;           /* the node, when it is one that so many boxes
 	                           read that no edge is drawn; 0: none */
+	bool constant;          /* nothing of the inputs goes this way */
 	bool skip;              /* over the bottom of a U */
 } BoxEdge;
 

@@ -2,6 +2,7 @@
  * time upwards.
  */
 #include "compiler/explain/html.h"
+#include "compiler/explain/timeline.h"
 #include "compiler/explain/frontier_draw.h"
 
 #include <math.h>
@@ -71,6 +72,7 @@ draw_axes(const Scale *s, const Frontier *f, FILE *out)
 			HEIGHT - BOTTOM, at_x(s, x * (1 << 30)),
 			HEIGHT - BOTTOM + 18, x);
 	double base = f->unsliced.seconds;
+	char time[32];
 	double percent = round_step((s->most - s->least) / base * 100);
 	for (double p = ceil((s->least / base - 1) * 100 / percent) * percent;
 		base * (1 + p / 100) <= s->most; p += percent) {
@@ -84,17 +86,19 @@ draw_axes(const Scale *s, const Frontier *f, FILE *out)
 	fprintf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">memory, "
 		"GiB</text>\n", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 16);
 	fprintf(out, "<text x=\"%d\" y=\"%d\">predicted time, against the "
-		"unsliced program (%.4g s)</text>\n", LEFT - 70, TOP - 10, base);
+		"unsliced program (%s)</text>\n", LEFT - 70, TOP - 10,
+		format_seconds(time, base));
 }
 
 static void
 draw_point(const Scale *s, const FrontierPoint *p, const char *class, FILE *out)
 {
-	char bytes[32];
+	char bytes[32], time[32];
 	fprintf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" class=\"%s\">"
-		"<title>%s, %.4g s, %u groups</title></circle>\n",
+		"<title>%s, %s, %u groups</title></circle>\n",
 		at_x(s, (double)p->bytes), at_y(s, p->seconds), class,
-		format_bytes(bytes, p->bytes), p->seconds, p->groups);
+		format_bytes(bytes, p->bytes),
+		format_seconds(time, p->seconds), p->groups);
 }
 
 void

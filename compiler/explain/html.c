@@ -1,5 +1,6 @@
 /* html.c - see html.h. */
 #include "compiler/explain/html.h"
+#include "compiler/explain/timeline.h"
 
 #include <string.h>
 
@@ -69,17 +70,6 @@ html_head(FILE *out, const char *columns)
 void
 html_seconds(FILE *out, double seconds)
 {
-	if (!(seconds > 0))
-		fputs("0 s", out);
-	else if (seconds >= 7200)
-		fprintf(out, "%.0f h %02.0f min", (double)(int64_t)(seconds
-			/ 3600), (double)((int64_t)(seconds / 60) % 60));
-	else if (seconds >= 100)
-		fprintf(out, "%.1f min", seconds / 60);
-	else if (seconds >= 1)
-		fprintf(out, "%.3g s", seconds);
-	else if (seconds >= 1e-3)
-		fprintf(out, "%.3g ms", seconds * 1e3);
-	else
-		fprintf(out, "%.3g \302\265s", seconds * 1e6);
+	char text[32];
+	fputs(format_seconds(text, seconds), out);
 }

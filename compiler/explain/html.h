@@ -16,7 +16,7 @@ void html_printf(FILE *out, const char *fmt, ...)
 void html_bytes(FILE *out, int64_t bytes);
 /* The first row of a table, `columns` as "bytes|kind|name". */
 void html_head(FILE *out, const char *columns);
-/* "1 h 31 min", "43 s", "3.1 ms". */
+/* As format_seconds writes it. */
 void html_seconds(FILE *out, double seconds);
 
 #endif

@@ -1,6 +1,7 @@
 /* timeline.c - see timeline.h. */
 #include "compiler/explain/timeline.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,26 @@ const RoleStyle role_styles[BUF_ROLE_COUNT] = {
 	[BUF_OUTPUT] = {"output", "#3f9c5f"},
 	[BUF_TABLE] = {"table", "#9a9a9a"},
 };
+
+char *
+format_seconds(char *buf, double seconds)
+{
+	double minutes = seconds / 60;
+	if (!(seconds > 0))
+		snprintf(buf, 32, "0 s");
+	else if (minutes >= 119.5)
+		snprintf(buf, 32, "%.0f h %02.0f min", floor((minutes + 0.5) / 60),
+			floor(fmod(minutes + 0.5, 60)));
+	else if (minutes >= 1.5)
+		snprintf(buf, 32, "%.*f min", minutes < 9.95 ? 1 : 0, minutes);
+	else if (seconds >= 1)
+		snprintf(buf, 32, "%.3g s", seconds);
+	else if (seconds >= 1e-3)
+		snprintf(buf, 32, "%.3g ms", seconds * 1e3);
+	else
+		snprintf(buf, 32, "%.3g \302\265s", seconds * 1e6);
+	return buf;
+}
 
 /* ---- bytes in use ---- */
 

@@ -15,6 +15,9 @@ add_bytes(int64_t a, int64_t b)
 	return add_ok(a, b, &sum) ? sum : a < 0 ? INT64_MIN : INT64_MAX;
 }
 
+/* "2 h 31 min", "39 min", "4.5 min", "43 s", "3.1 ms"; buf holds 32 bytes. */
+char *format_seconds(char *buf, double seconds);
+
 /* How each kind of buffer is called and drawn. */
 typedef struct RoleStyle { const char *name, *colour; } RoleStyle;
 extern const RoleStyle role_styles[BUF_ROLE_COUNT];

@@ -125,6 +125,11 @@ check "dot: a UNet is a U that fits on a page" eval '"$S" dot --graph examples/a
 	[ "$(grep -c "^ *n[0-9]* \[fill" "$W/unet")" -lt 100 ] &&
 	[ "$(grep -c "^ *n[0-9]* -> .*#3a7d44" "$W/unet")" = 12 ] &&
 	[ "$(grep -c "label=\"\(down\|up\)_blocks.[0-3]\"" "$W/unet")" = 8 ]'
+check "dot: outputs are marked" eval '[ "$(grep -c "penwidth=2 .*-> output" "$W/a.graph.dot")" = 2 ]'
+check "dot: legends" eval 'grep -q "skip connection" "$W/a.graph.dot" &&
+	grep -q "sliced along" "$W/a.groups.dot"'
+check "dot: what is cut off a name is an ellipsis" eval 'grep -q "label=\"…" "$W/a.memory.dot" &&
+	grep -q "l….*norm" "$W/a.groups.dot"'
 check "dot: of a source" eval '"$S" dot --memory examples/text_to_video.slu --hf $M/model \
 	--component unet=$M/model/unet,$M/motion_adapter -D frames=8 -D height=16 \
 	-D width=16 -D steps=3 | cmp - "$W/a.memory.dot"'
