@@ -72,7 +72,10 @@ write_map(const Report *r)
 		"(a gap to the peak is room that nothing needed), and the "
 		"loops over slices. Point at a box for what it is; drag over "
 		"a part to enlarge it, double-click for the whole; click for "
-		"all that lives at that time.</p>\n<noscript><p>The map is "
+		"all that lives at that time. After a click the wheel zooms "
+		"(Shift: addresses) and keys work: + and -, 0 for the "
+		"whole, arrows up and down and Shift with left and right to "
+		"move.</p>\n<noscript><p>The map is "
 		"drawn by a script. <code>sluice dot --memory</code> draws it "
 		"without.</p></noscript>\n<div id=\"tools\"><button id=\"whole\">"
 		"whole</button><label>find <input id=\"find\" type=\"search\" "
@@ -81,8 +84,8 @@ write_map(const Report *r)
 	for (int i = 0; i < BUF_ROLE_COUNT; i++)
 		fprintf(r->out, "<b style=\"background:%s\"></b>%s ",
 			role_styles[i].colour, role_styles[i].name);
-	fputs("</span></div>\n<canvas id=\"map\" tabindex=\"0\"></canvas>\n"
-		"<div id=\"about\">&nbsp;</div>\n<div id=\"live\"></div>\n",
+	fputs("</span></div>\n<div id=\"stage\"><canvas id=\"map\" "
+		"tabindex=\"0\"></canvas><div id=\"about\"></div></div>\n<div id=\"live\"></div>\n",
 		r->out);
 }
 

@@ -7,7 +7,7 @@ var canvas = document.getElementById("map");
 var about = document.getElementById("about");
 var find = document.getElementById("find");
 var pen = canvas.getContext("2d");
-var LEFT = 76, TOP = 36, CURVE = 80, GAP = 14, STRIP = 12;
+var LEFT = canvas.clientWidth < 600 ? 58 : 76, TOP = 36, CURVE = 80, GAP = 20, STRIP = 12;
 var depth = d.groups.reduce(function (n, g) { return Math.max(n, g[6] + 1); }, 0);
 // the part that is shown: time in kernels, addresses in bytes
 var whole = {x0: 0, x1: d.end, y0: 0, y1: d.bytes * 1.02};
@@ -20,6 +20,26 @@ function bytes(b) {
 	var units = ["B", "KiB", "MiB", "GiB", "TiB"], u = 0;
 	while (b >= 1024 && u < units.length - 1) { b /= 1024; u++; }
 	return (u ? b.toFixed(b < 9.995 ? 2 : 1) : b) + " " + units[u];
+}
+// the colours of the page, which follow the reader's choice of light and dark
+var ink = {};
+function colours() {
+	var style = getComputedStyle(document.documentElement);
+	["text", "soft", "grid", "curve", "slices", "red", "blue", "back"].forEach(
+		function (n) { ink[n] = style.getPropertyValue("--" + n).trim(); });
+}
+// a step of 1, 2 or 5 times a power of `base` below which are about n in a span
+function roundStep(span, n, base) {
+	var rough = span / n, unit = Math.pow(base, Math.floor(
+		Math.log(rough) / Math.log(base) + 1e-9));
+	var times = (base === 10 ? [1, 2, 5, 10]
+		: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024])
+		.filter(function (t) { return t * unit >= rough; })[0];
+	return Math.max(times * unit, 1);
+}
+// "1.5 GiB": no digits that are zero
+function tick(b) {
+	return bytes(b).replace(/(\.\d*?)0+ /, "$1 ").replace(". ", " ");
 }
 function insn(i) {
 	return i >= d.code.length ? "the end" : i + " " + d.ops[d.code[i][0]]
@@ -73,12 +93,34 @@ function line(x0, y0, x1, y1, colour, width) {
 }
 function drawGrid() {
 	pen.textAlign = "right";
-	pen.fillStyle = "#555";
-	for (var i = 0; i <= 4; i++) {
-		var y = view.y0 + (view.y1 - view.y0) * i / 4;
-		line(LEFT, py(y), LEFT + size.w, py(y), "#e6e6e6");
-		pen.fillText(bytes(Math.round(y)), LEFT - 6, py(y) + 4);
+	pen.fillStyle = ink.soft;
+	var step = roundStep(view.y1 - view.y0, 5, 1024);
+	for (var y = Math.ceil(view.y0 / step) * step; y <= view.y1; y += step) {
+		line(LEFT, py(y), LEFT + size.w, py(y), ink.grid);
+		pen.fillText(tick(y), LEFT - 6, py(y) + 4);
 	}
+}
+// the numbers of the instructions, below the map
+function drawAxis() {
+	var from = insnAt(view.x0), to = insnAt(view.x1), until = -1;
+	var step = roundStep(Math.max(to - from, 1), size.w / 90, 10);
+	pen.fillStyle = ink.soft;
+	pen.textAlign = "center";
+	for (var i = Math.ceil(from / step) * step; i <= to; i += step) {
+		var x = px(begins(i));
+		if (x < LEFT || x > LEFT + size.w || x < until) continue;
+		line(x, TOP + size.h, x, TOP + size.h + 3, ink.soft);
+		pen.fillText(i, x, TOP + size.h + 13);
+		until = x + 8 * String(i).length + 12;
+	}
+	pen.textAlign = "right";
+	pen.fillText(LEFT < 70 ? "instr." : "instruction", LEFT - 6,
+		TOP + size.h + 13);
+}
+// the start of a text that has room
+function fit(text, room) {
+	var n = Math.floor(room / pen.measureText("0").width);
+	return text.length > n ? text.slice(0, Math.max(n - 1, 0)) + "\u2026" : text;
 }
 function drawBuffer(k) {
 	var b = d.buffers[k];
@@ -108,7 +150,7 @@ function drawBuffer(k) {
 }
 function drawCurve() {
 	var top = TOP + size.h + GAP, scale = CURVE / (d.bytes || 1);
-	line(LEFT, top, LEFT + size.w, top, "#c00000", 0.7);
+	line(LEFT, top, LEFT + size.w, top, ink.red, 0.7);
 	pen.beginPath();
 	pen.moveTo(LEFT, top + CURVE);
 	for (var i = insnAt(view.x0); i < d.code.length; i++) {
@@ -118,10 +160,10 @@ function drawCurve() {
 		if (begins(i) > view.x1) break;
 	}
 	pen.lineTo(LEFT + size.w, top + CURVE);
-	pen.fillStyle = "#b8c4d6";
+	pen.fillStyle = ink.curve;
 	pen.fill();
 	pen.textAlign = "right";
-	pen.fillStyle = "#555";
+	pen.fillStyle = ink.soft;
 	pen.fillText("in use", LEFT - 6, top + CURVE / 2 + 4);
 }
 function drawGroups() {
@@ -129,10 +171,10 @@ function drawGroups() {
 	d.groups.forEach(function (g) {
 		var x = px(begins(g[1])), w = px(begins(g[2] + 1)) - x;
 		var text = name(g[3]) + " " + g[4] + "\u00d7" + g[5];
-		pen.fillStyle = "#e4d7c3";
+		pen.fillStyle = ink.slices;
 		pen.fillRect(x, top + STRIP * g[6], Math.max(w - 0.6, 0.5), STRIP - 1);
 		if (w > text.length * 6) {
-			pen.fillStyle = "#5a4520";
+			pen.fillStyle = ink.text;
 			pen.textAlign = "left";
 			pen.fillText(text, Math.max(x, LEFT) + 3,
 				top + STRIP * g[6] + STRIP - 3);
@@ -141,7 +183,7 @@ function drawGroups() {
 	if (depth) {
 		pen.clearRect(0, top - 2, LEFT, STRIP * depth + 4);
 		pen.textAlign = "right";
-		pen.fillStyle = "#555";
+		pen.fillStyle = ink.soft;
 		pen.fillText("slices", LEFT - 6, top + STRIP - 3);
 	}
 }
@@ -150,8 +192,8 @@ function drawPhases() {
 	d.phases.forEach(function (f) {
 		var x = px(begins(f[1])), text = name(f[0]) + " " + bytes(f[3]);
 		if (x < LEFT - 1 || x > LEFT + size.w) return;
-		line(x, TOP - 18, x, TOP + size.h + GAP + CURVE, "#444");
-		pen.fillStyle = "#222";
+		line(x, TOP - 18, x, TOP + size.h + GAP + CURVE, ink.soft);
+		pen.fillStyle = ink.text;
 		var fits = x + 3 + text.length * 6 < LEFT + size.w;
 		pen.textAlign = fits ? "left" : "right";
 		if (x >= until || !fits)
@@ -163,7 +205,7 @@ function drawPhases() {
 function drawPointer() {
 	if (hover >= 0) {
 		var b = d.buffers[hover], y = py(b[1] + b[2]);
-		pen.strokeStyle = "#000";
+		pen.strokeStyle = ink.text;
 		pen.lineWidth = 1.5;
 		pen.strokeRect(px(begins(b[3])), y,
 			Math.max(px(begins(b[4] + 1)) - px(begins(b[3])), 1),
@@ -177,18 +219,21 @@ function drawPointer() {
 function drawMarks() {
 	var x = px((begins(d.peak) + begins(d.peak + 1)) / 2);
 	if (x >= LEFT && x <= LEFT + size.w) {
-		line(x, TOP - 30, x, TOP + size.h + GAP + CURVE, "#c00000");
-		pen.fillStyle = "#c00000";
-		pen.textAlign = x > LEFT + size.w / 2 ? "right" : "left";
-		pen.fillText("most in use: " + insn(d.peak),
-			x + (x > LEFT + size.w / 2 ? -4 : 4), TOP - 24);
+		line(x, TOP - 30, x, TOP + size.h + GAP + CURVE, ink.red);
+		pen.fillStyle = ink.red;
+		var right = x > LEFT + size.w / 2;
+		var room = (right ? x - 4 : size.w + LEFT - x - 4);
+		pen.textAlign = right ? "right" : "left";
+		pen.fillText(fit("most in use: " + insn(d.peak), room),
+			x + (right ? -4 : 4), TOP - 24);
 	}
-	line(LEFT, py(d.bytes), LEFT + size.w, py(d.bytes), "#c00000", 0.7);
+	line(LEFT, py(d.bytes), LEFT + size.w, py(d.bytes), ink.red, 0.7);
 	if (pinned >= 0)
 		line(px(begins(pinned)), TOP, px(begins(pinned)),
-			TOP + size.h + GAP + CURVE, "#0050b0", 1.5);
+			TOP + size.h + GAP + CURVE, ink.blue, 1.5);
 }
 function draw() {
+	colours();
 	pen.clearRect(0, 0, canvas.width, canvas.height);
 	pen.font = "10.5px system-ui, sans-serif";
 	drawGrid();
@@ -200,6 +245,7 @@ function draw() {
 		drawBuffer(k);
 	drawPointer();
 	pen.restore();
+	drawAxis();
 	drawCurve();
 	drawGroups();
 	drawPhases();
@@ -219,6 +265,16 @@ function tell(x, y) {
 	text += (text ? "\n" : "") + "now: " + insn(i) + "; "
 		+ bytes(d.code[i][3]) + " in use";
 	about.textContent = text;
+}
+// the text stands beside the pointer, within the window
+function tellAt(e) {
+	var box = canvas.parentNode.getBoundingClientRect();
+	var w = about.offsetWidth, h = about.offsetHeight;
+	var x = e.clientX - box.left + 14, y = e.clientY - box.top + 16;
+	if (x + w > box.width) x = Math.max(e.clientX - box.left - w - 10, 0);
+	if (e.clientY + 16 + h > window.innerHeight) y -= h + 26;
+	about.style.left = x + "px";
+	about.style.top = y + "px";
 }
 function cell(row, text, number) {
 	var c = row.insertCell();
@@ -280,7 +336,11 @@ canvas.addEventListener("mousemove", function (e) {
 		drag.moved = drag.moved || Math.abs(p.x - drag.x) > 4
 			|| Math.abs(p.y - drag.y) > 4;
 	}
-	if (p.x >= LEFT) tell(timeAt(p.x), addressAt(p.y));
+	about.hidden = p.x < LEFT || (drag && drag.moved);
+	if (p.x >= LEFT) {
+		tell(timeAt(p.x), addressAt(p.y));
+		tellAt(e);
+	}
 	draw();
 });
 canvas.addEventListener("mousedown", function (e) {
@@ -307,14 +367,60 @@ window.addEventListener("mouseup", function () {
 	else
 		draw();
 });
-canvas.addEventListener("mouseleave", function () { hover = -1; draw(); });
+canvas.addEventListener("mouseleave", function () {
+	hover = -1;
+	about.hidden = true;
+	draw();
+});
+// ---- zoom and pan: the part shown stays within the whole ----
+function span(from, length, least, end) {
+	length = Math.min(Math.max(length, least), end);
+	from = Math.min(Math.max(from, 0), end - length);
+	return [from, from + length];
+}
+function move(x, y) {
+	var w = view.x1 - view.x0, h = view.y1 - view.y0;
+	var xs = span(view.x0 + x * w, w, w, whole.x1);
+	var ys = span(view.y0 + y * h, h, h, whole.y1);
+	show(xs[0], xs[1], ys[0], ys[1]);
+}
+// by a factor, (x, y) stays where it is
+function zoom(x, y, byX, byY) {
+	var xs = span(x - (x - view.x0) * byX, (view.x1 - view.x0) * byX,
+		Math.min(1, whole.x1), whole.x1);
+	var ys = span(y - (y - view.y0) * byY, (view.y1 - view.y0) * byY,
+		Math.min(256, whole.y1), whole.y1);
+	show(xs[0], xs[1], ys[0], ys[1]);
+}
+// the wheel enlarges time, with Shift addresses; sideways it moves.  The page
+// scrolls under a map that has not been clicked
+canvas.addEventListener("wheel", function (e) {
+	var p = place(e), by = Math.exp(Math.max(-60, Math.min(e.deltaY, 60)) * 0.004);
+	if (document.activeElement !== canvas || p.x < LEFT) return;
+	e.preventDefault();
+	if (Math.abs(e.deltaX) > Math.abs(e.deltaY) && !e.shiftKey)
+		move(e.deltaX / size.w, 0);
+	else if (e.shiftKey)
+		zoom(timeAt(p.x), addressAt(p.y), 1, Math.exp((e.deltaY || e.deltaX) * 0.004));
+	else
+		zoom(timeAt(p.x), addressAt(p.y), by, 1);
+}, {passive: false});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 function showWhole() { show(whole.x0, whole.x1, whole.y0, whole.y1); }
 canvas.addEventListener("dblclick", showWhole);
 document.getElementById("whole").addEventListener("click", showWhole);
 canvas.addEventListener("keydown", function (e) {
-	var step = e.key === "ArrowRight" ? 1 : e.key === "ArrowLeft" ? -1 : 0;
-	if (!step) return;
-	pin((pinned < 0 ? d.peak : pinned) + step);
+	var step = {ArrowRight: 1, ArrowLeft: -1}[e.key];
+	var by = {"+": 0.7, "=": 0.7, "-": 1 / 0.7}[e.key];
+	if (e.ctrlKey || e.metaKey || e.altKey) return;
+	if (step && e.shiftKey) move(step * 0.2, 0);
+	else if (step) pin((pinned < 0 ? d.peak : pinned) + step);
+	else if (e.key === "ArrowUp") move(0, 0.2);
+	else if (e.key === "ArrowDown") move(0, -0.2);
+	else if (by) zoom(begins(pinned < 0 ? d.peak : pinned),
+		(view.y0 + view.y1) / 2, by, by);
+	else if (e.key === "0" || e.key === "Escape") showWhole();
+	else return;
 	e.preventDefault();
 });
 find.addEventListener("input", function () {
@@ -338,8 +444,13 @@ document.querySelectorAll("tr[data-from]").forEach(function (row) {
 		canvas.scrollIntoView({block: "center"});
 	});
 });
-window.addEventListener("resize", function () { measure(); draw(); });
+window.addEventListener("resize", function () {
+	LEFT = canvas.clientWidth < 600 ? 58 : 76;
+	measure();
+	draw();
+});
 canvas.style.height = 480 + STRIP * depth + CURVE + "px";
+about.hidden = true;
 measure();
 pin(d.peak);
 }());

@@ -132,7 +132,7 @@ report_bounds(const Report *r)
 	const PlanHeader *h = &r->plan->head;
 	Bounds b = find_bounds(r);
 	int64_t full = max64(max64(h->arena_bytes, h->unsliced_bytes), 1);
-	fputs("<h2>Bounds</h2>\n<table>", r->out);
+	fputs("<h2>Bounds</h2>\n<div class=\"wide\"><table>", r->out);
 	html_head(r->out, "|bytes||meaning");
 	bound_row(r, "without slices", h->unsliced_bytes, full,
 		"the same program with every operation whole");
@@ -150,7 +150,7 @@ report_bounds(const Report *r)
 		"smallest: no slicing of this order is lower");
 	bound_row(r, "largest kernel", b.largest, full,
 		"the buffers that one instruction reads and writes");
-	fputs("</table>\n", r->out);
+	fputs("</table></div>\n", r->out);
 }
 
 /* ---- advice ---- */
@@ -248,7 +248,9 @@ advise_weights(const Report *r, const Shares *s, const Bounds *b)
 {
 	const Plan *p = r->plan;
 	int64_t weights = s->role[BUF_WEIGHT];
-	if (percent(weights, s->used) < 10)
+	/* nothing to say where all that is there is read: they are streamed */
+	if (percent(weights, s->used) < 10
+		|| b->streamed >= r->time.use.used[r->time.peak])
 		return;
 	fputs("<li><b>Weights.</b> ", r->out);
 	html_bytes(r->out, weights);
@@ -324,8 +326,9 @@ advise_activations(const Report *r, const Shares *s)
 			"%lld along %s. ", (long long)p->groups[g].count,
 			(long long)p->groups[g].slice, p->strings
 			+ p->head.axis_name[p->groups[g].axis]);
-	fputs("<code>sluice compile --min-memory</code> slices as finely as "
-		"pays in memory, whatever the time.", r->out);
+	if (p->head.arena_bytes > p->head.floor_bound)
+		fputs("<code>sluice compile --min-memory</code> slices as "
+			"finely as pays in memory, whatever the time.", r->out);
 	if (couples_frames(p, &p->phases[p->debugs[p->code[r->time.peak].debug]
 		.phase]))
 		fputs(" Operations of this phase look at several frames; a "
@@ -348,6 +351,18 @@ advise_rest(const Report *r, const Shares *s)
 		fputs(" are what goes in and comes out; an input lives from "
 			"the start to its last use, an output from its first "
 			"write to the end.</li>\n", r->out);
+	}
+	if (percent(s->role[BUF_WORK], s->used) >= 5) {
+		fputs("<li><b>Workspaces.</b> ", r->out);
+		html_bytes(r->out, s->role[BUF_WORK]);
+		fprintf(r->out, " are scratch memory of the instruction, made "
+			"for %u thread%s.", h->threads,
+			h->threads == 1 ? "" : "s");
+		if (h->threads > 1)
+			fputs(" <code>--threads N</code> with a smaller N "
+				"makes less of it; a run then uses no more "
+				"threads.", r->out);
+		fputs("</li>\n", r->out);
 	}
 	if (h->dtype == DT_F32)
 		fputs("<li><b>Type.</b> The plan stores f32; <code>--dtype "

@@ -80,7 +80,7 @@ live_table(const Report *r, const PlanPhase *f, bool open)
 		p->strings + f->name, f->peak_insn,
 		plan_op_name(p->code[f->peak_insn].op),
 		insn_scope(p, f->peak_insn));
-	fputs("</summary>\n<table>", r->out);
+	fputs("</summary>\n<div class=\"wide\"><table>", r->out);
 	html_head(r->out, "bytes|kind|name|from|to|used there");
 	for (uint32_t i = 0; i < n && i < LIVE_ROWS; i++)
 		live_row(r, f->peak_insn, id[i]);
@@ -93,7 +93,7 @@ live_table(const Report *r, const PlanPhase *f, bool open)
 		fprintf(r->out, "<td></td><td>%u smaller ones</td><td></td>"
 			"<td></td><td></td></tr>\n", n - LIVE_ROWS);
 	}
-	fputs("</table></details>\n", r->out);
+	fputs("</table></div></details>\n", r->out);
 }
 
 void
@@ -102,7 +102,7 @@ report_phases(const Report *r)
 	const Plan *p = r->plan;
 	uint32_t first, second;
 	highest_phases(p, &first, &second);
-	fputs("<h2>Phases</h2>\n<table>", r->out);
+	fputs("<h2>Phases</h2>\n<div class=\"wide\"><table>", r->out);
 	html_head(r->out, "phase|kernels|peak|predicted|made of|at");
 	for (uint32_t i = 0; i < p->n_phases; i++) {
 		const PlanPhase *f = &p->phases[i];
@@ -117,7 +117,7 @@ report_phases(const Report *r)
 			insn_scope(p, f->peak_insn));
 		fputs("</tr>\n", r->out);
 	}
-	fputs("</table>\n", r->out);
+	fputs("</table></div>\n", r->out);
 	for (uint32_t i = 0; i < p->n_phases; i++)
 		live_table(r, &p->phases[i], i == first);
 }

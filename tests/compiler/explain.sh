@@ -86,6 +86,10 @@ printf 'model place(x: [h=64, w=64, c=8]) -> y {
 	return x |> resize(h=2 * x.h, w=2 * x.w) |> silu |> silu\n}\n' >"$W/place.slu"
 check "report: no bound is above the plan" eval '"$S" report "$W/place.slu" --unsliced -o "$W/p.html" &&
 	for p in a b u p; do within "$W/$p.html" || return 1; done'
+check "report: workspaces are named, threads only where there are several" eval \
+	'tiny --threads 1 -o "$W/one.slb" && "$S" report "$W/one.slb" -o "$W/one.html" &&
+	grep -q "Workspaces.*threads N" "$W/a.html" && ! grep -q "threads N" "$W/one.html"'
+check "report: follows dark mode" grep -q "prefers-color-scheme: dark" "$W/a.html"
 check "report: names are text" eval 'grep -q "&lt;/script&gt;&lt;script&gt;alert(1)" "$W/h.html" &&
 	! grep -q "<script>alert\|<img" "$W/h.html"'
 
