@@ -3,7 +3,7 @@
 #   make setup       installs what the build needs (Debian, as root)
 #   make demo        writes a video, examples/shapes/out.gif
 #   make check       runs the tests; T="cut plan": only those two
-#   make install     to PREFIX (/usr/local), below DESTDIR
+#   make install     to PREFIX (/usr/local), below DESTDIR; make uninstall
 #   make docs        writes docs/ops.md and the outputs in docs/tour.md anew
 #   make pictures    draws those of docs/ anew
 #   make profile     measures this machine: the built-in device profile
@@ -306,9 +306,25 @@ demo: $(BUILD)/sluice
 	$(BUILD)/sluice generate examples/shapes/run.yaml
 	@echo "the video is examples/shapes/out.gif"
 
-install: $(BUILD)/sluice
+# The program, its manual and completion, programs and run files, the small model.
+SHARE    = $(DESTDIR)$(PREFIX)/share
+EXAMPLES = $(wildcard examples/*.slu examples/*.yaml) \
+	$(shell find examples/shapes -type f ! -name 'out*')
+MAN      = man/man1/sluice.1
+COMPLETE = bash-completion/completions/sluice
+$(BUILD)/sluice.man $(BUILD)/sluice.bash: $(BUILD)/sluice.%: compiler/cli/options.awk \
+	compiler/cli/options.def | $(BUILD)/needs
+	$(V)awk -v kind=$* -f $^ >$@
+install: $(BUILD)/sluice $(BUILD)/sluice.man $(BUILD)/sluice.bash
 	install -D -m 755 $(BUILD)/sluice $(DESTDIR)$(PREFIX)/bin/sluice
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/sluice/examples examples/*.slu
+	install -D -m 644 $(BUILD)/sluice.man $(SHARE)/$(MAN)
+	install -D -m 644 $(BUILD)/sluice.bash $(SHARE)/$(COMPLETE)
+	for f in $(EXAMPLES); do \
+		install -D -m 644 $$f $(SHARE)/sluice/$$f || exit 1; done
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/sluice $(SHARE)/$(MAN) $(SHARE)/$(COMPLETE) \
+		$(EXAMPLES:%=$(SHARE)/sluice/%)
+	-find $(SHARE)/sluice -type d -empty -delete
 
 help:
 	@sed -n '/^#/!q; s/^# //p' Makefile
@@ -336,7 +352,7 @@ clean:
 
 
 .PHONY: all check check-cuda mutate-cuda setup-cuda mutate check-asan fuzz have-clang docs pictures profile demo \
-	install help setup setup-fuzz clean
+	install uninstall help setup setup-fuzz clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
