@@ -72,23 +72,17 @@ CUDA_SRC  = $(wildcard kernels/cuda/*.cu kernels/cuda/*.h) kernels/mathf.h ir/op
 	ir/ops.def
 NVCC_FLAGS = -std=c++17 -O3 -fmad=false -I.
 ifneq ($(NVCC),)
-# Who compiles through ccache compiles often: one architecture.
-CUDA_ARCH ?= $(if $(filter ccache,$(notdir $(CC))),80,75 80 86 89 90 120)
+CUDA_ARCH ?= 75 80 86 89 90 120
 CUDA_PTX  ?= 80
 CUDA_KNOWN := $(patsubst compute_%,%,$(shell $(NVCC) --list-gpu-arch))
 CUDA_CODE  = $(foreach a,$(filter $(CUDA_KNOWN),$(CUDA_ARCH)),-gencode \
 	arch=compute_$(a),code=sm_$(a)) $(foreach a,$(CUDA_PTX),-gencode \
 	arch=compute_$(a),code=compute_$(a))
-# Where C is compiled through ccache, so is this; ccache looks at one
-# architecture's preprocessed text only and has to be told what it is made of.
-empty     =
-NVCC_VIA  = $(if $(filter ccache,$(notdir $(CC))),CCACHE_EXTRAFILES=$(subst \
-	$(empty) ,:,$(strip $(CUDA_SRC))) ccache)
 # The log has registers and spills of every kernel.
 $(BUILD)/kernels.fatbin: $(CUDA_SRC) Makefile
 	@mkdir -p $(@D)
 	@echo nvcc kernels/cuda/all.cu
-	$(V)$(NVCC_VIA) $(NVCC) $(NVCC_FLAGS) $(CUDA_CODE) --threads 2 -Xptxas -v \
+	$(V)$(NVCC) $(NVCC_FLAGS) $(CUDA_CODE) --threads 2 -Xptxas -v \
 		-c -o $(BUILD)/kernels.o kernels/cuda/all.cu \
 		>$(BUILD)/nvcc.log 2>&1 || { cat $(BUILD)/nvcc.log; exit 1; }
 	$(V)objcopy -O binary --only-section=.nv_fatbin $(BUILD)/kernels.o $@
@@ -224,7 +218,7 @@ check: $(BUILD)/sluice $(TESTS) $(TOOLS) $(FAKE_DRIVER) \
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
 check-asan:
-	$(V)ASAN_OPTIONS=detect_leaks=0 $(MAKE) BUILD=$(BUILD)-asan OPT=-O1 \
+	$(V)ASAN_OPTIONS=detect_leaks=0 $(MAKE) NVCC= BUILD=$(BUILD)-asan OPT=-O1 \
 		SANITIZE="$(SANITIZERS)" WERROR= \
 		WARN="$(WARN) -Wno-maybe-uninitialized" check
 
@@ -249,7 +243,7 @@ mutate: $(MUTATE_OBJ) $(LIB_OBJ)
 # libFuzzer targets: `make fuzz` runs each over its corpus and then for
 # FUZZ_SECONDS of new inputs; 0 is the corpus alone.
 FUZZ_SECONDS ?= 0
-FUZZ_FLAGS = CC=clang BUILD=$(BUILD)-fuzz OPT=-O1 WERROR= \
+FUZZ_FLAGS = NVCC= CC=clang BUILD=$(BUILD)-fuzz OPT=-O1 WERROR= \
 	WARN="-Wno-unknown-warning-option -Wno-pass-failed" \
 	SANITIZE="-fsanitize=address,undefined,fuzzer-no-link \
 	-fno-sanitize-recover=undefined" FUZZ_SECONDS=$(FUZZ_SECONDS)
