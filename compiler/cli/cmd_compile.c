@@ -61,10 +61,11 @@ source_goal(const Args *args, CompileOptions *o)
 static void
 source_profile(const Args *args, Arena *a, CompileOptions *o)
 {
-	const char *path = arg(args, "profile");
 	char err[PROFILE_ERR];
 	int code;
-	if (path && !(o->profile = profile_read(a, path, &code, err)))
+	o->profile = profile_choose(a, arg(args, "profile"),
+		o->target ? o->target->name : target_cpu.name, &code, err);
+	if (!o->profile)
 		fatal(code, "%s", err);
 }
 

@@ -23,6 +23,7 @@ enum { COST_DTYPES = 3 };
 /* What a device can do. */
 typedef struct Profile {
 	const char *name;
+	const char *target;     /* whose plans it prices */
 	int threads;            /* that it was measured with */
 	double seconds[COST_DTYPES][COST_COUNT];        /* of a unit */
 } Profile;

@@ -23,7 +23,7 @@ cost_profile(const CompileOptions *o)
 {
 	/* two cores of an EPYC server (Zen 5, AVX-512) */
 	static const Profile builtin = {
-		.name = "cpu-2core", .threads = 2, .seconds = {
+		.name = "cpu-2core", .target = "cpu", .threads = 2, .seconds = {
 			[DT_F32] = {
 #define SECONDS(term, f32, f16, bf16) [COST_##term] = f32,
 #include "compiler/cost/profile_cpu.def"
@@ -140,9 +140,11 @@ profile_name_ok(const char *name)
 static bool
 get_top(const Reader *r, const Yaml *root, Profile *out)
 {
-	static const char *const names[] = {"name", "threads", "seconds"};
+	static const char *const names[] = {"name", "threads", "seconds",
+		"target"};
 	bool have[COUNT_OF(names)] = {0};
 	double threads;
+	out->target = target_cpu.name;
 	if (root->kind != YAML_TABLE)
 		return fail(r, root, "a profile is a map of keys to values");
 	for (size_t i = 0; i < root->n; i++) {
@@ -166,8 +168,14 @@ get_top(const Reader *r, const Yaml *root, Profile *out)
 			out->threads = (int)threads;
 		if (k == 2 && !get_seconds(r, y, out))
 			return false;
+		if (k == 3 && (y->kind != YAML_TEXT || !target_find(y->text)))
+			return fail(r, y, "'target' is one of %s",
+				target_names());
+		if (k == 3)
+			out->target = y->text;
 	}
-	for (size_t i = 0; i < COUNT_OF(names); i++)
+	/* older files are the CPU's and do not say so */
+	for (size_t i = 0; i < 3; i++)
 		if (!have[i])
 			return fail(r, root, "the profile lacks '%s'", names[i]);
 	return true;
@@ -202,6 +210,31 @@ profile_read(Arena *a, const char *path, int *code, char *err)
 	return NULL;
 }
 
+const Profile *
+profile_choose(Arena *a, const char *text, const char *target, int *code,
+	char *err)
+{
+	const CompileOptions none = {0};
+	const Profile *c = NULL;
+	*code = EXIT_USAGE;
+	if (!text && !strcmp(target, target_cpu.name))
+		c = cost_profile(&none);
+	else if (!text)
+		c = profile_built_in(a, "rtx3090");
+	else if (strpbrk(text, "/."))
+		c = profile_read(a, text, code, err);
+	else if (!(c = profile_built_in(a, text)))
+		snprintf(err, PROFILE_ERR, "'%.60s' is no built-in profile: "
+			"they are %s; a file has a '/' or '.' in its name",
+			text, profile_built_in_names());
+	if (!c || !strcmp(c->target, target))
+		return c;
+	*code = EXIT_SOURCE;
+	snprintf(err, PROFILE_ERR, "the profile '%.60s' is for plans of target "
+		"%s, this one is for %s", c->name, c->target, target);
+	return NULL;
+}
+
 /* ---- writing ---- */
 
 void
@@ -211,7 +244,8 @@ profile_print(const Profile *c, FILE *out)
 		"# kind of work takes, for values stored as f32, f16, bf16.\n"
 		"name: ", out);
 	print_json_string(out, c->name);
-	fprintf(out, "\nthreads: %d\nseconds:\n", c->threads);
+	fprintf(out, "\ntarget: %s\nthreads: %d\nseconds:\n", c->target,
+		c->threads);
 	for (int i = 0; i < COST_COUNT; i++) {
 		fprintf(out, "  # %s\n  %s: [", cost_term[i].doc,
 			cost_term[i].name);

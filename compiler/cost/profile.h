@@ -2,6 +2,7 @@
  *
  *   profile.c           YAML files, the built-in profile
  *   profile_case.c      small programs of one op, and how long they take
+ *   profile_gpu.c       estimates for GPUs, from their data sheets
  *   profile_load.c      the same for loading weights
  *   profile_measure.c   the profile that explains their times best
  */
@@ -17,6 +18,12 @@ enum { PROFILE_ERR = 1024 };    /* bytes behind every `err` here */
 /* Reads a profile into the arena.  NULL with place, reason and source line in
  * `err`; *code is then EXIT_IO or EXIT_SOURCE. */
 const Profile *profile_read(Arena *a, const char *path, int *code, char *err);
+/* What --profile names: a file where there is a '/' or '.' in it, else a built-in
+ * profile.  NULL: the target's own, which is the CPU's measured one or the
+ * estimate for rtx3090.  A profile of another target is refused.  NULL with the
+ * reason in `err`; *code is EXIT_USAGE, EXIT_IO or EXIT_SOURCE. */
+const Profile *profile_choose(Arena *a, const char *text, const char *target,
+	int *code, char *err);
 /* The same from memory; `path` names it in messages. */
 const Profile *profile_parse(Arena *a, const char *path, const char *text,
 	size_t size, char *err);
@@ -24,6 +31,11 @@ const Profile *profile_parse(Arena *a, const char *path, const char *text,
 bool profile_name_ok(const char *name);
 /* Writes it as YAML, so that reading it gives the same numbers. */
 void profile_print(const Profile *c, FILE *out);
+
+/* ---- profile_gpu.c ---- */
+/* The estimate for a GPU of that name; NULL: there is none. */
+const Profile *profile_built_in(Arena *a, const char *name);
+const char *profile_built_in_names(void);
 
 /* ---- profile_case.c ---- */
 /* How long a small program of one op took, and its units of work. */

@@ -131,7 +131,7 @@ profile_measure(Arena *a, const char *name, int threads, double patience,
 	Threads *team = threads_start(threads, err, PROFILE_ERR);
 	if (!team)
 		return EXIT_MEMORY;
-	*out = (Profile){.name = name, .threads = threads};
+	*out = (Profile){.name = name, .target = "cpu", .threads = threads};
 	threads_pin(team, true);
 	for (int i = 0; i < PASSES && !code; i++) {
 		Samples pass = {0};

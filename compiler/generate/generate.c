@@ -363,9 +363,9 @@ job_make(Arena *a, const RunFile *run, int threads, const Sampler *table,
 	out->compile.lang.table = table;
 	out->compile.lang.keep_latents = run->keep_latents;
 	int code = EXIT_OK;
-	if (run->profile)
-		out->compile.profile = profile_read(a, run->profile, &code, err);
-	if (!run->profile || out->compile.profile)
+	out->compile.profile = profile_choose(a, run->profile,
+		run->target ? run->target->name : target_cpu.name, &code, err);
+	if (out->compile.profile)
 		code = choose_pipeline(a, out, err);
 	if (!code)
 		code = list_components(a, out, err);

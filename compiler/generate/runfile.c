@@ -284,6 +284,16 @@ set_device(Loader *l, const Yaml *y)
 	return false;
 }
 
+/* A name is a built-in profile's, anything else a file beside the run file. */
+static bool
+set_profile(Loader *l, const Yaml *y)
+{
+	if (y->kind != YAML_TEXT || strpbrk(y->text, "/."))
+		return get_path(l, "profile", y, &l->run->profile);
+	l->run->profile = y->text;
+	return true;
+}
+
 static bool
 set_dtype(Loader *l, const Yaml *y)
 {
@@ -422,7 +432,7 @@ static const Key keys[] = {
 	{"device", KEY_OTHER, 0, 0, 0, set_device},
 	{"dtype", KEY_OTHER, 0, 0, 0, set_dtype},
 	{"memory", KEY_OTHER, 0, 0, 0, set_memory},
-	{"profile", KEY_PATH, AT(profile), 0, 0, NULL},
+	{"profile", KEY_OTHER, 0, 0, 0, set_profile},
 	{"decode_chunk", KEY_INT, AT(decode_chunk), 1, 1 << 16, NULL},
 	{"output", KEY_OTHER, 0, 0, 0, set_output},
 	{"fps", KEY_REAL, AT(fps), 0.1, 1000, NULL},
@@ -435,7 +445,9 @@ static const struct { const char *name; size_t from, to; } fields[] = {
 	{"prompt", AT(prompts), AT(seeds)},
 	{"size", AT(width), AT(guidance)},
 	{"seed", AT(seeds), AT(take)},
-	{"scheduler", AT(scheduler), AT(dtype)},
+	{"scheduler", AT(scheduler), AT(target)},
+	{"device", AT(target), AT(dtype)},
+	{"profile", AT(profile), AT(output)},
 	{"dtype", AT(dtype), AT(dtype) + sizeof(DType)},
 	{"memory", AT(memory), AT(profile)},
 	{"output", AT(output), AT(fps)},

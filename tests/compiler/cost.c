@@ -150,7 +150,7 @@ make_node(Graph *g, Op op, Node *n)
 static void
 random_profile(Profile *c, uint64_t *state)
 {
-	*c = (Profile){.name = "random", .threads = 1};
+	*c = (Profile){.name = "random", .target = "cpu", .threads = 1};
 	for (int t = 0; t < COST_DTYPES; t++)
 		for (int i = 0; i < COST_COUNT; i++)
 			c->seconds[t][i] = cost_term[i].least
@@ -303,8 +303,20 @@ test_files(void)
 					cost_term[k].name);
 		CHECK(!strcmp(print_profile(&a, back), text));
 	}
+	test("estimates for GPUs are profiles of another target");
+	int code;
+	const Profile *gpu = profile_choose(&a, NULL, "cuda", &code, err);
+	CHECK(gpu && strstr(gpu->name, "rtx3090") && strstr(gpu->name,
+		"estimate"));
+	Profile copy = *gpu;
+	const Profile *again = parse(&a, print_profile(&a, &copy), err);
+	CHECK(again && !strcmp(again->target, "cuda"), "%s", err);
+	CHECK(!profile_choose(&a, "a100", "cpu", &code, err)
+		&& code == EXIT_SOURCE && strstr(err, "for plans of target cuda"));
+	CHECK(!profile_choose(&a, "voodoo2", "cuda", &code, err)
+		&& code == EXIT_USAGE && strstr(err, "rtx4090"));
 	test("a file that is not there");
-	int code = 0;
+	code = 0;
 	CHECK(!profile_read(&a, "no/such.yaml", &code, err) && code == EXIT_IO
 		&& strstr(err, "no/such.yaml"), "%s", err);
 	arena_free(&a);
@@ -312,11 +324,11 @@ test_files(void)
 
 /* `old` in a good profile becomes `new`. */
 static const struct { const char *old, *new, *reason; } bad[] = {
-	{"threads:", "thraeds:", "p.yaml:4:1: unknown key 'thraeds'; did you "
+	{"threads:", "thraeds:", "p.yaml:5:1: unknown key 'thraeds'; did you "
 		"mean 'threads'?\n  thraeds: 2\n  ^"},
 	{"  matrix_mac:", "  matrix_mak:", "unknown key 'matrix_mak'; did you "
 		"mean 'matrix_mac'?"},
-	{"  launch:", "  zzzzzzzzzzz:", ":7:3: unknown key 'zzzzzzzzzzz'"},
+	{"  launch:", "  zzzzzzzzzzz:", ":8:3: unknown key 'zzzzzzzzzzz'"},
 	{"  launch: [", "  launch: [-", "'launch' is a number from 0 to 0.01"},
 	{"  launch: [", "  launch: [nan, ", "list of three numbers"},
 	{"  launch: [", "  launch: [1, 1, 1] #", "'launch' is a number from 0"},
@@ -329,7 +341,7 @@ static const struct { const char *old, *new, *reason; } bad[] = {
 	{"  launch: [", "  launch: 1e-6 #", "list of three numbers"},
 	{"  matrix_mac: [", "  matrix_mac: [1e-12, 0, 0] #",
 		"'matrix_mac' is a number from 1e-17 to 1e-06"},
-	{"  attend_mac: [", "#", ":7:3: 'seconds' lacks the term 'attend_mac'"},
+	{"  attend_mac: [", "#", ":8:3: 'seconds' lacks the term 'attend_mac'"},
 	{"  launch: [", "  attend_mac: [0, 0, 0]\n  launch: [", "attend_mac"},
 	{"name: ", "name: '' #", "'name' is a text of 1 to 60"},
 	{"name: ", "name: [a] #", "'name' is a text"},
