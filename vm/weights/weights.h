@@ -49,6 +49,10 @@ int tensors_write(const char *path, const TensorOut *t, size_t n, char *err);
 /* The same with notes, as the file's __metadata__. */
 int tensors_write_noted(const char *path, const TensorOut *t, size_t n,
 	const Note *note, size_t n_note, char *err);
+/* tensors_write with the format's own name of each type ("F64"), in place of
+ * dtype. */
+int tensors_write_as(const char *path, const TensorOut *t,
+	const char *const *type, size_t n, char *err);
 
 /* ---- weights (weights.c) ----
  * Where a plan's weights come from. */
