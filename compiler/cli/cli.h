@@ -19,6 +19,7 @@ int cmd_bench(int argc, char **argv);
 int cmd_devices(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_sampler(int argc, char **argv);
+int cmd_calibrate(int argc, char **argv);
 int cmd_table(int argc, char **argv);
 int cmd_place(int argc, char **argv);
 

@@ -68,30 +68,12 @@ check_outputs(Generation *g)
 	runfile_take(&g->arena, &g->run, 0);
 }
 
-/* The components that the plan has weights of; others (tokenizer, scheduler)
- * have done their part. */
 static void
 open_weights(Generation *g)
 {
-	const Plan *p = g->plan;
-	const Job *job = &g->job;
-	const char **component = arena_array(&g->arena, job->n_component,
-		sizeof *component);
-	size_t n = 0;
-	for (size_t i = 0; i < job->n_component; i++) {
-		const char *item = job->component[i];
-		size_t length = strcspn(item, "=");
-		for (uint32_t w = 0; w < p->n_weights; w++) {
-			const char *name = p->strings + p->weights[w].component;
-			if (strlen(name) == length && !memcmp(name, item, length)) {
-				component[n++] = item;
-				break;
-			}
-		}
-	}
-	int code = EXIT_WEIGHTS;
-	g->weights = weights_open(&g->arena, p, g->run.folder, component, n,
-		g->quiet, &code, g->error, sizeof g->error);
+	int code;
+	g->weights = job_weights(&g->arena, &g->job, g->plan, g->quiet, &code,
+		g->error);
 	if (!g->weights)
 		fatal(code, "%s", g->error);
 }

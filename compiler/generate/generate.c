@@ -199,12 +199,14 @@ check_motion(const LangOptions *o, char *err)
 /* A table may be for one class of model alone.  An image model's UNet and an
  * adapter make a UNetMotionModel. */
 static int
-check_table(const LangOptions *o, char *err)
+check_table(Job *job, char *err)
 {
+	const LangOptions *o = &job->compile.lang;
 	const char *want = o->table ? o->table->model : NULL;
 	const char *class = text_of(config_get(o, "unet", "_class_name"));
 	if (!strcmp(class, "MotionAdapter"))
 		class = "UNetMotionModel";
+	job->model_class = class;
 	if (!want || !*class || !strcmp(class, want))
 		return EXIT_OK;
 	return fail(err, EXIT_SOURCE, "the table is for models of class %.80s, "
@@ -236,6 +238,7 @@ merge_scheduler(Arena *a, Job *job, LangConfig **config, size_t *n)
 		merged.json = json_merge(a, merged.json, job->run->scheduler);
 	if (merged.json || missing)
 		all[kept++] = merged;
+	job->scheduler_config = merged.json;
 	job->scheduler = job->compile.lang.table
 		? job->compile.lang.table->class_name
 		: text_of(json_get(merged.json, "_class_name"));
@@ -256,7 +259,7 @@ read_configs(Arena *a, Job *job, char *err)
 	job->compile.lang.config = config;
 	job->compile.lang.nconfig = n;
 	code = check_motion(&job->compile.lang, err);
-	return code ? code : check_table(&job->compile.lang, err);
+	return code ? code : check_table(job, err);
 }
 
 /* ---- parameters ---- */

@@ -1,7 +1,7 @@
 /* generate.h - the parts of `sluice generate`: a run file and a model's folder
  * to what is compiled (generate.c), prompts and noise to the plan's inputs
- * (generate_inputs.c), a picture to them too (generate_picture.c), its outputs to
- * files (generate_outputs.c).
+ * (generate_inputs.c), a picture to them too (generate_picture.c), weights
+ * (generate_weights.c), outputs to files (generate_outputs.c).
  */
 #ifndef SLUICE_GENERATE_H
 #define SLUICE_GENERATE_H
@@ -21,6 +21,9 @@ typedef struct Job {
 	size_t n_component;
 	int64_t chunks;         /* pieces of the prompts, see job_chunks */
 	const char *scheduler;  /* its class, for notes in pictures */
+	const Json *scheduler_config;   /* with the run file's settings; NULL:
+	                           there is none */
+	const char *model_class;        /* of the UNet, "": it is not known */
 	bool picture;           /* begins with a picture, not with a prompt */
 	double fps;
 } Job;
@@ -61,6 +64,12 @@ int job_picture(Arena *a, const Job *job, const Plan *p, bool quiet,
  * tokens, the picture and what goes with it, guidance, noise by file or seed. */
 int job_fill(Arena *a, const Job *job, const Plan *p, Vm *vm, JobInputs *in,
 	char *err);
+/* The weights of the plan's components; NULL with an exit code in *code. */
+WeightSource *job_weights(Arena *a, const Job *job, const Plan *p, bool quiet,
+	int *code, char *err);
+/* A hash of the UNet's weights: names, shapes and the first bytes of each tensor.
+ * Returns an exit code. */
+int job_model_hash(Arena *a, const Job *job, const char **hash, char *err);
 /* The plan's input of this name, or NULL. */
 const PlanPort *job_port(const Plan *p, const char *name);
 
