@@ -81,7 +81,8 @@ read_run(Calibrating *g)
 		fatal(EXIT_SOURCE, "%s: a plan is for one number of pieces of a "
 			"prompt; set long_prompts: false", path);
 	g->run.keep_latents = true;
-	must(g, job_make(&g->arena, &g->run, threads, NULL, &g->job, g->error));
+	g->run.rehash_runs = 0;
+	must(g, job_make(&g->arena, &g->run, threads, NULL, g->quiet, &g->job, g->error));
 	if (g->job.picture)
 		fatal(EXIT_SOURCE, "%s: only models that begin with a prompt are "
 			"calibrated", path);

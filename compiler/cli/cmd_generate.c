@@ -39,6 +39,22 @@ must(Generation *g, int code)
 		fatal(code, "%s", g->error);
 }
 
+/* --rehash and --calibration over the run file's; a table is instead of both. */
+static void
+read_rehash(Generation *g)
+{
+	static const char *const either[] = {"table", "rehash"};
+	RunFile *r = &g->run;
+	const char *file = arg(&g->args, "calibration");
+	args_exclude(&g->args, either, COUNT_OF(either));
+	r->rehash_runs = arg(&g->args, "table") ? 0 : arg_integer(&g->args,
+		"rehash", r->rehash_runs, 1, 200);
+	if (file && !r->rehash_runs)
+		fatal(EXIT_USAGE, "--calibration FILE goes with --rehash K");
+	if (file)
+		r->calibration = file;
+}
+
 static void
 read_run(Generation *g)
 {
@@ -48,10 +64,11 @@ read_run(Generation *g)
 		1, THREADS_MAX);
 	must(g, runfile_read(&g->arena, g->args.operands.at[0], set, n, &g->run,
 		g->error));
+	read_rehash(g);
 	outputs_settle(&g->arena, &g->run, g->quiet
 		|| arg_flag(&g->args, "dry-run"));
 	must(g, job_make(&g->arena, &g->run, g->threads, source_table(&g->args,
-		&g->arena), &g->job, g->error));
+		&g->arena), g->quiet, &g->job, g->error));
 	g->preview.every = arg_integer(&g->args, "preview", 0, 1, 100000);
 	if (g->preview.every)
 		g->job.compile.lang.keep_latents = true;

@@ -323,7 +323,7 @@ set_parameters(Arena *a, Job *job, char *err)
 		return code;
 	bool guided = (job->picture ? r->max_guidance : r->guidance) > 1;
 	const struct { const char *name; int64_t value; } set[] = {
-		{"steps", o->table ? o->table->rows : r->steps}, {"batch", guided ? 2 : 1},
+		{"steps", o->table ? o->table->rows : job->steps}, {"batch", guided ? 2 : 1},
 		{"frames", frames}, {"height", height / zoom},
 		{"width", width / zoom},
 		/* the last: only pipelines that begin with a picture have it */
@@ -354,9 +354,9 @@ set_parameters(Arena *a, Job *job, char *err)
 
 int
 job_make(Arena *a, const RunFile *run, int threads, const Sampler *table,
-	Job *out, char *err)
+	bool quiet, Job *out, char *err)
 {
-	*out = (Job){.run = run};
+	*out = (Job){.run = run, .steps = run->steps};
 	out->compile = (CompileOptions){
 		.target = run->target, .threads = threads,
 		.goal = run->memory ? SLICE_BUDGET : SLICE_DEFAULT,
@@ -374,6 +374,8 @@ job_make(Arena *a, const RunFile *run, int threads, const Sampler *table,
 		code = list_components(a, out, err);
 	if (!code)
 		code = read_configs(a, out, err);
+	if (!code)
+		code = job_rehash(a, out, quiet, err);
 	if (!code)
 		code = set_parameters(a, out, err);
 	return code;

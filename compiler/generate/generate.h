@@ -19,6 +19,7 @@ typedef struct Job {
 	const char **component; /* "unet=DIR,DIR": the run file's, and a motion
 	                           adapter that lies in the folder */
 	size_t n_component;
+	int64_t steps;          /* calls of the model: of the run file, or rehash's */
 	int64_t chunks;         /* pieces of the prompts, see job_chunks */
 	const char *scheduler;  /* its class, for notes in pictures */
 	const Json *scheduler_config;   /* with the run file's settings; NULL:
@@ -38,9 +39,12 @@ typedef struct JobInputs {
 
 /* Chooses the pipeline by the class in model_index.json, reads the configs and
  * sets the parameters.  `table` (or NULL) takes the place of the scheduler and of
- * the run file's steps.  Returns EXIT_OK, EXIT_IO or EXIT_SOURCE. */
+ * the run file's steps.  Returns EXIT_OK or an exit code. */
 int job_make(Arena *a, const RunFile *run, int threads, const Sampler *table,
-	Job *out, char *err);
+	bool quiet, Job *out, char *err);
+/* job_make's part for the run file's rehash: a table, or another sampler, which is
+ * said unless `quiet`. */
+int job_rehash(Arena *a, Job *job, bool quiet, char *err);
 
 /* Pieces that long prompts need, each of `length` tokens with its begin and end: 1
  * unless the run file says long_prompts.  EXIT_OK or why the tokenizer cannot be

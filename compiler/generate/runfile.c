@@ -265,6 +265,29 @@ set_scheduler(Loader *l, const Yaml *y)
 	return ok;
 }
 
+/* {runs: 13, calibration: FILE} */
+static bool
+set_rehash(Loader *l, const Yaml *y)
+{
+	static const char *const names[] = {"runs", "calibration"};
+	RunFile *r = l->run;
+	r->rehash_runs = 0;
+	r->calibration = NULL;
+	if (y->kind != YAML_TABLE)
+		return FAIL(l, y, "'rehash' is a map: {runs: 13, calibration: "
+			"FILE}");
+	bool ok = true;
+	for (size_t i = 0; i < y->n; i++) {
+		int k = get_name(l, "key of rehash", &y->key[i], names,
+			COUNT_OF(names));
+		ok &= k < 0 ? false : k
+			? get_path(l, "calibration", &y->item[i], &r->calibration)
+			: get_int(l, "runs", &y->item[i], 1, 200,
+				&r->rehash_runs);
+	}
+	return ok && (r->rehash_runs || FAIL(l, y, "'rehash' needs 'runs'"));
+}
+
 static bool
 set_device(Loader *l, const Yaml *y)
 {
@@ -423,6 +446,7 @@ static const Key keys[] = {
 	{"frames", KEY_INT, AT(frames), 1, 1 << 16, NULL},
 	{"size", KEY_OTHER, 0, 0, 0, set_size},
 	{"steps", KEY_INT, AT(steps), 1, 100000, NULL},
+	{"rehash", KEY_OTHER, 0, 0, 0, set_rehash},
 	{"guidance", KEY_REAL, AT(guidance), 0, 1000, NULL},
 	{"min_guidance", KEY_REAL, AT(min_guidance), 0, 1000, NULL},
 	{"max_guidance", KEY_REAL, AT(max_guidance), 0, 1000, NULL},
@@ -445,6 +469,7 @@ static const struct { const char *name; size_t from, to; } fields[] = {
 	{"prompt", AT(prompts), AT(seeds)},
 	{"size", AT(width), AT(guidance)},
 	{"seed", AT(seeds), AT(take)},
+	{"rehash", AT(rehash_runs), AT(width)},
 	{"scheduler", AT(scheduler), AT(target)},
 	{"device", AT(target), AT(dtype)},
 	{"profile", AT(profile), AT(output)},

@@ -42,6 +42,8 @@ typedef struct RunFile {
 	double motion_bucket, noise_aug;
 	int64_t frames;         /* 0: the pipeline's own number */
 	int64_t steps;
+	int64_t rehash_runs;    /* 0: as many as steps */
+	const char *calibration;        /* for them, or NULL */
 	int64_t width, height;  /* pixels; 0: the model's own size */
 	double guidance;
 	double min_guidance, max_guidance;      /* of the first and last frame */

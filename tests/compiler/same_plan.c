@@ -94,7 +94,7 @@ generated(const char *run_file, int junk)
 	char error[GENERATE_ERR] = "";
 	mallopt(M_PERTURB, junk);
 	int code = runfile_read(&arena, run_file, NULL, 0, &run, error);
-	code = code ? code : job_make(&arena, &run, 2, NULL, &job,
+	code = code ? code : job_make(&arena, &run, 2, NULL, true, &job,
 		error);
 	CHECK(!code, "%s", error);
 	code = code ? code : compile_source(&arena, &job.compile, &p);

@@ -163,7 +163,7 @@ count_pipeline(const char *path, const char *const *set, size_t n_set)
 		.profile = true, .poison = true, .progress = no_progress};
 	int code = runfile_read(&arena, path, set, n_set, &run, error);
 	CHECK(!code, "%s", error);
-	code = code ? code : job_make(&arena, &run, 2, NULL, &job,
+	code = code ? code : job_make(&arena, &run, 2, NULL, true, &job,
 		error);
 	CHECK(!code, "%s", error);
 	code = code ? code : compile_source(&arena, &job.compile, &p);
