@@ -51,18 +51,18 @@ verdict "another calibration is not overwritten"
 gen="--set steps=9 --set frames=8 --threads 2"
 "$SLUICE" table "$dir/cal" --runs 5 -o "$dir/table" 2>"$dir/err" \
 	&& "$SLUICE" generate $run $gen --table "$dir/table" --quiet \
-		--set output="$dir/a.safetensors" 2>"$dir/err" \
-	&& "$SLUICE" generate $run $gen --quiet --set output="$dir/b.safetensors" \
+		--set output="$dir/a.y4m" 2>"$dir/err" \
+	&& "$SLUICE" generate $run $gen --quiet --set output="$dir/b.y4m" \
 		--set "rehash={runs: 5, calibration: $dir/cal}" 2>"$dir/err" \
-	&& cmp "$dir/a.safetensors" "$dir/b.safetensors" >>"$dir/err"
+	&& cmp "$dir/a.y4m" "$dir/b.y4m" >>"$dir/err"
 verdict "rehash of a run file is the table"
-"$SLUICE" generate $run $gen --rehash 5 --set output="$dir/c.safetensors" 2>"$dir/err" \
+"$SLUICE" generate $run $gen --rehash 5 --set output="$dir/c.y4m" 2>"$dir/err" \
 	&& grep -q "no calibration: DPM-Solver++ 2M with 5 runs" "$dir/err" \
 	&& "$SLUICE" generate $run --set steps=5 --set frames=8 --threads 2 --quiet \
-		--set output="$dir/d.safetensors" \
+		--set output="$dir/d.y4m" \
 		--set 'scheduler={class: DPMSolverMultistepScheduler}' 2>"$dir/err" \
-	&& cmp "$dir/c.safetensors" "$dir/d.safetensors" >>"$dir/err" \
-	&& ! cmp -s "$dir/a.safetensors" "$dir/c.safetensors"
+	&& cmp "$dir/c.y4m" "$dir/d.y4m" >>"$dir/err" \
+	&& ! cmp -s "$dir/a.y4m" "$dir/c.y4m"
 verdict "without a calibration it is DPM-Solver++ 2M, which is said"
 "$SLUICE" generate $run --set steps=10 --rehash 5 --calibration "$dir/cal" --dry-run \
 	>"$dir/out" 2>"$dir/err" && grep -q "of another number of steps: DPM" "$dir/err"
