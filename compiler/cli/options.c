@@ -82,7 +82,7 @@ args_help(FILE *out)
 	fputs("Sluice compiles video diffusion models to plans whose memory is "
 		"known to the byte.\n\nusage: sluice COMMAND ...\n\n", out);
 	for (size_t i = 0; i < COUNT_OF(commands); i++)
-		fprintf(out, "  %-9s %-12s %s\n", commands[i].name,
+		fprintf(out, "  %-10s %-12s %s\n", commands[i].name,
 			commands[i].operands, commands[i].doc);
 	fputs("\n`sluice COMMAND --help` lists a command's options.\n"
 		"Exit codes: 0 ok, 1 internal, 2 usage, 3 source error, "
