@@ -147,6 +147,7 @@ go_on(Calibrating *g)
 	Calibration *c = &g->c, old;
 	if (access(c->path, F_OK))
 		return;
+	output_resumes(c->path);
 	must(g, calibration_read(&g->arena, c->path, &old, g->error));
 	if (!same_run(c, &old))
 		fatal(EXIT_WEIGHTS, "'%s' is there and is a calibration of "

@@ -213,6 +213,9 @@ void input_opened(const char *path, int fd);
 /* `path` will be written ("-", a device, a pipe: always fine).  The same output
  * twice is refused as well. */
 void output_claim(const char *path);
+/* A claimed output that is to be read, since this call goes on where an earlier
+ * one ended.  What is read before this cannot be it. */
+void output_resumes(const char *path);
 /* The same for a folder that numbered pictures go to (0000.png, ...). */
 void output_claim_frames(const char *folder);
 

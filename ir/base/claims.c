@@ -140,6 +140,17 @@ output_claim(const char *path)
 }
 
 void
+output_resumes(const char *path)
+{
+	FileId out;
+	if (!output_id(path, &out))
+		return;
+	for (size_t i = 0; i < outputs.n; i++)
+		if (same_id(&out, &outputs.at[i]))
+			outputs.at[i--] = outputs.at[--outputs.n];
+}
+
+void
 output_claim_frames(const char *folder)
 {
 	claim(folder, true);
