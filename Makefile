@@ -158,7 +158,9 @@ CXX       = $(subst gcc,g++,$(filter-out clang%,$(CC)))
 endif
 SHIM_FLAGS = -std=c++17 -O2 -g -fPIC -ffp-contract=off -Wall -Wextra -Wno-unknown-pragmas \
 	$(WERROR) -I. -Itests/kernels/cuda -MMD -MP
-ifneq ($(and $(filter x86_64%,$(MACHINE)),$(shell command -v $(lastword $(CXX)))),)
+# Sanitizers do not know its fibers.
+ifneq ($(and $(if $(SANITIZE),,yes),$(filter x86_64%,$(MACHINE)),\
+	$(shell command -v $(lastword $(CXX)))),)
 SHIM_OBJ  = $(BUILD)/shim/shim.o $(patsubst kernels/cuda/%.cu,$(BUILD)/shim/%.o, \
 	$(filter-out %/all.cu,$(wildcard kernels/cuda/*.cu)))
 endif
