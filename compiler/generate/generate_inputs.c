@@ -2,7 +2,6 @@
 #include "compiler/generate/generate.h"
 #include "vm/inputs.h"
 #include "compiler/text/tokenizer.h"
-#include "vm/inputs.h"
 
 #include <string.h>
 

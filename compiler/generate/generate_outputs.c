@@ -3,7 +3,6 @@
 #include "compiler/media/media.h"
 #include "vm/inputs.h"
 #include "kernels/kernels.h"
-#include "vm/inputs.h"
 
 #include <errno.h>
 #include <string.h>
